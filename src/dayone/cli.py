@@ -1,0 +1,184 @@
+"""The command line: options in, exit codes out."""
+
+import json
+import os
+import sys
+import traceback
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dayone import __version__
+from dayone.errors import DayoneError, ProjectStaysError, UsageError
+from dayone.new import Options, new, run_demo
+from dayone.project import forget_git_location
+from dayone.screen import Screen
+from dayone.table import Table
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="dayone",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+class Task(StrEnum):
+    """Kinds of prediction that a project can be told to make."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+NEW_EXAMPLES = """
+Examples:
+
+- `dayone new my-poc` asks the questions
+
+- `dayone new my-poc --defaults --run` takes every default and runs the whole loop
+
+- `dayone new churn -d owner="Retention team" -d serving=batch`
+
+- `dayone new churn --defaults --table customers.csv --target churned --time signed_up`
+"""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dayone {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: `dayone new my-poc --defaults --run`")
+def dayone(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Start an AI proof of concept as the production system it may become."""
+
+
+@app.command("new", epilog=NEW_EXAMPLES)
+def new_command(
+    dest: Annotated[
+        Path, typer.Argument(metavar="DEST", help="Folder of the new project; new, or empty.")
+    ],
+    template: Annotated[
+        str | None,
+        typer.Option(help="URL or folder of the template. Without it: the one dayone came with."),
+    ] = None,
+    vcs_ref: Annotated[
+        str | None, typer.Option("--vcs-ref", "-r", help="Tag, branch or commit of the template.")
+    ] = None,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="Take a checkout with its uncommitted changes.")
+    ] = False,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", "-l", help="Ask nothing: defaults where --data is silent.")
+    ] = False,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", "-d", metavar="NAME=VALUE", help="Answer a question; repeatable."),
+    ] = None,
+    data_file: Annotated[
+        Path | None, typer.Option("--data-file", help="YAML file of answers; --data goes first.")
+    ] = None,
+    hooks: Annotated[
+        bool | None,
+        typer.Option(
+            "--hooks/--no-hooks",
+            help="Start git, lock packages, commit, install git hooks. Without either: asks.",
+            show_default=False,
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Your own table, .csv or .parquet, in place of the sample.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the table to predict.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Column that says when a row was known; splits by time.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column that identifies a row; never a feature.")
+    ] = None,
+    task: Annotated[
+        Task | None, typer.Option(help="Kind of prediction. Without it: seen from the target.")
+    ] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="Run the whole loop afterwards: `nox -s demo`.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Report as one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """Start a project: questions, rendering, git and locked packages."""
+    screen = Screen(json=as_json)
+    options = Options(
+        dest=dest,
+        template=template,
+        vcs_ref=vcs_ref,
+        dev=dev,
+        defaults=defaults,
+        data=data or [],
+        data_file=data_file,
+        hooks=hooks,
+        table=own_table(table, target, time=time, id=id_column, task=task),
+        run=run,
+    )
+    created = new(options, screen)
+    if as_json:
+        typer.echo(json.dumps(asdict(created), ensure_ascii=False, indent=2))
+    if run:
+        raise typer.Exit(run_demo(Path(created.dest), to_stderr=as_json))
+
+
+def own_table(path: Path | None, target: str | None, **roles: str | None) -> Table | None:
+    if path is None:
+        if target or any(roles.values()):
+            raise UsageError("--target, --time, --id and --task describe a --table; name one.")
+        return None
+    if target is None:
+        raise UsageError(f"--table {path} needs --target, the column to predict.")
+    return Table(path, target, **roles)
+
+
+def main() -> None:
+    """Run the command; whatever goes wrong ends in one message and an exit code."""
+    forget_git_location()
+    screen = Screen()
+    try:
+        app()
+    except ProjectStaysError as error:
+        screen.error(str(error))
+        screen.err.print(f"The project is in {error.dest}. To finish it, run there:", markup=False)
+        for command in error.commands:
+            screen.err.print(f"  {command}", markup=False)
+        sys.exit(error.exit_code)
+    except DayoneError as error:
+        screen.error(str(error))
+        sys.exit(error.exit_code)
+    except SystemExit as error:
+        if error.code == INTERRUPTED:  # Typer makes this of a KeyboardInterrupt
+            screen.err.print("Interrupted.")
+        raise
+    except OSError as error:
+        screen.error(
+            f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        )
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("DAYONE_TRACEBACK"):
+            traceback.print_exc()
+        screen.error(
+            f"this is a bug in dayone ({type(error).__name__}: {error}). "
+            "DAYONE_TRACEBACK=1 shows where; please report it."
+        )
+        sys.exit(1)

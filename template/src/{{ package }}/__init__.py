@@ -1,0 +1,1 @@
+"""Predictions on tables, from data to a served model."""

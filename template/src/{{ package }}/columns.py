@@ -1,0 +1,89 @@
+"""Tables as numpy columns, the form that features are computed on.
+
+The same columns come from one request and from a million rows of Parquet, so the same feature
+function serves both. Numbers and booleans are float64 with NaN for missing, strings are objects
+with None, dates and timestamps are datetime64[us] with NaT (an offset is converted to UTC).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .contract import Column
+
+Columns = Mapping[str, NDArray[Any]]
+Categories = Mapping[str, Mapping[str, float]]
+
+TIMES = ("date", "timestamp")
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column]) -> Columns:
+    """Columns of n values each from n rows; a key that a row lacks is a missing value."""
+    return {
+        column.name: _array([row.get(column.name) for row in rows], column.type)
+        for column in columns
+    }
+
+
+def from_arrow(table: Any, columns: Iterable[Column]) -> Columns:
+    """Columns from a pyarrow Table or RecordBatch; raise pyarrow.ArrowInvalid on a wrong type."""
+    result = {}
+    for column in columns:
+        values = table[column.name]
+        if column.type in TIMES:
+            result[column.name] = values.cast("timestamp[us]").to_numpy(zero_copy_only=False)
+        elif column.type == "string":
+            result[column.name] = values.cast("string").to_numpy(zero_copy_only=False)
+        else:
+            result[column.name] = values.cast("float64").to_numpy(zero_copy_only=False)
+    return result
+
+
+def _array(values: list[Any], type: str) -> NDArray[Any]:
+    if type in TIMES:
+        return np.array([_naive(value) for value in values], dtype="datetime64[us]")
+    if type == "string":
+        array = np.empty(len(values), dtype=object)
+        array[:] = values
+        return array
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _naive(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+def encode(values: NDArray[Any], codes: Mapping[str, float]) -> NDArray[np.float64]:
+    """Category codes, shape (n,). Unknown and missing categories become NaN, never a known one."""
+    return np.array([codes.get(value, np.nan) for value in values], dtype=np.float64)
+
+
+def weekday(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Day of the week, Monday = 0; NaN where the time is missing."""
+    # 1970-01-01 was a Thursday.
+    days = times.astype("datetime64[D]")
+    return np.where(np.isnat(days), np.nan, (days.astype(np.int64) + 3) % 7)
+
+
+def hour(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Hour of the day with its minutes as a fraction; NaN where the time is missing."""
+    return (times - times.astype("datetime64[D]")) / np.timedelta64(1, "h")
+
+
+def month(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Month of the year, January = 1; NaN where the time is missing."""
+    months = times.astype("datetime64[M]")
+    return np.where(np.isnat(months), np.nan, months.astype(np.int64) % 12 + 1)
+
+
+def matrix(features: Columns) -> NDArray[np.float32]:
+    """Stack k feature columns of n values to the (n, k) float32 matrix that the model takes."""
+    with np.errstate(over="ignore"):
+        stacked = np.column_stack(list(features.values())).astype(np.float32)
+    stacked[~np.isfinite(stacked)] = np.nan
+    return stacked

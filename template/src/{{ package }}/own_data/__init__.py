@@ -1,0 +1,1 @@
+"""Put a person's own table in the place of the sample."""

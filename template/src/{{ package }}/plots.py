@@ -1,0 +1,188 @@
+"""The plots of an evaluation as records, for `dvc plots` and for the pictures of the report."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from .bootstrap import Array, Estimate, number
+from .judge import Evaluation
+from .metrics import LOSS_NAME, decide
+
+# Points, bins and bars that a person can still read, and rows that a browser can still draw.
+CURVE_POINTS = 200
+SCATTER_POINTS = 500
+CONFUSION_ROWS = 5_000
+BINS = 10
+BARS = 25
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Records drawn by one of DVC's templates, from the fields named x and y.
+
+    ``text`` tells a person who cannot see the picture what is in it.
+    """
+
+    name: str
+    title: str
+    template: str
+    x: str
+    y: str
+    records: list[Record]
+    text: str
+
+
+def make(evaluation: Evaluation) -> list[Plot]:
+    """The plots that fit the task, the most telling first."""
+    kinds = {"binary": _binary, "multiclass": _multiclass, "regression": _regression}
+    plots = list(kinds[evaluation.verdict.task](evaluation))
+    plots.append(_importance(evaluation))
+    judged = [(part.name, part.skill) for part in evaluation.slices if part.skill is not None]
+    if judged:
+        worst = sorted(judged, key=lambda item: item[1].value)[:BARS]
+        text = f"The lowest skill is {worst[0][1]}, where {worst[0][0]}."
+        records = _bars("slice", "skill", dict(worst))
+        title = "Skill by slice"
+        plots.append(
+            Plot("slices", title, "bar_horizontal_sorted", "skill", "slice", records, text)
+        )
+    return plots
+
+
+def write(plots: list[Plot], folder: Path) -> None:
+    """Write plots/<name>.json, and the dvc.yaml beside them that tells DVC how to draw them."""
+    (folder / "plots").mkdir(parents=True, exist_ok=True)
+    for plot in plots:
+        text = json.dumps(plot.records, indent=0, allow_nan=False, ensure_ascii=False)
+        (folder / "plots" / f"{plot.name}.json").write_text(text + "\n", encoding="utf-8")
+    definitions = [
+        {
+            f"plots/{plot.name}.json": {
+                "template": plot.template,
+                "x": plot.x,
+                "y": plot.y,
+                "title": plot.title,
+                "x_label": plot.x.replace("_", " "),
+                "y_label": plot.y.replace("_", " "),
+            }
+        }
+        for plot in plots
+    ]
+    content = yaml.safe_dump({"plots": definitions}, sort_keys=False, allow_unicode=True)
+    (folder / "dvc.yaml").write_text(content, encoding="utf-8")
+
+
+def _binary(evaluation: Evaluation) -> Iterator[Plot]:
+    score = evaluation.outputs["model"][:, 1]
+    positive = str(evaluation.model.info.classes[1])
+    if "roc_auc" in evaluation.verdict.metrics:
+        yield _roc(evaluation.target, score, evaluation.verdict.metrics["roc_auc"])
+    yield _calibration(score, evaluation.target, f"Calibration: probability of {positive}")
+    yield _confusion(evaluation)
+
+
+def _multiclass(evaluation: Evaluation) -> Iterator[Plot]:
+    output = evaluation.outputs["model"]
+    right = output.argmax(axis=1) == evaluation.target
+    yield _confusion(evaluation)
+    yield _calibration(output.max(axis=1), right, "Calibration: probability of the likeliest class")
+
+
+def _regression(evaluation: Evaluation) -> Iterator[Plot]:
+    rows = _spread(len(evaluation.target), SCATTER_POINTS)
+    actual, predicted = evaluation.target[rows], evaluation.outputs["model"][rows]
+    records = [
+        {"actual": _round(a), "predicted": _round(p), "residual": _round(a - p)}
+        for a, p in zip(actual, predicted, strict=True)
+    ]
+    error = evaluation.verdict.metrics["rmse"]
+    text = f"Good predictions lie near the diagonal; the root mean squared error is {error}."
+    title = "Predicted and actual values"
+    yield Plot("predicted_actual", title, "scatter", "predicted", "actual", records, text)
+    errors = evaluation.target - evaluation.outputs["model"]
+    text = f"Actual minus predicted values; half of them lie between {_half(errors)}."
+    yield Plot("residuals", "Residuals", "scatter", "predicted", "residual", records, text)
+
+
+def _roc(target: Array, score: Array, area: Estimate) -> Plot:
+    order = np.argsort(-score, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
+    ends = ends[_spread(len(ends), CURVE_POINTS - 1)]
+    hits = np.append(0, np.cumsum(target[order])[ends]) / target.sum()
+    alarms = np.append(0, np.cumsum(1 - target[order])[ends]) / (1 - target).sum()
+    records = [
+        {"false_positive_rate": _round(alarm), "true_positive_rate": _round(hit)}
+        for alarm, hit in zip(alarms, hits, strict=True)
+    ]
+    x, y = "false_positive_rate", "true_positive_rate"
+    text = f"The area under the curve is {area}; 0.5 is chance, 1 is perfect."
+    return Plot("roc", "ROC curve", "linear", x, y, records, text)
+
+
+def _calibration(score: Array, happened: Array, title: str) -> Plot:
+    """Mean probability and observed share in bins of equally many rows."""
+    bins = np.array_split(np.argsort(score, kind="stable"), min(BINS, len(score)))
+    records = [
+        {
+            "mean_probability": _round(score[rows].mean()),
+            "observed_share": _round(happened[rows].mean()),
+            "rows": len(rows),
+        }
+        for rows in bins
+    ]
+    gap = max(abs(one["mean_probability"] - one["observed_share"]) for one in records)
+    text = f"In {len(records)} bins, probabilities and observed shares differ by {gap:.3f} at most."
+    return Plot("calibration", title, "linear", "mean_probability", "observed_share", records, text)
+
+
+def _confusion(evaluation: Evaluation) -> Plot:
+    """One record per row, which DVC counts; evenly spread rows when there are very many."""
+    info = evaluation.model.info
+    says = decide(info.task, evaluation.outputs["model"], info.threshold)
+    rows = _spread(len(says), CONFUSION_ROWS)
+    labels = [str(label) for label in info.classes]
+    records = [
+        {"actual": labels[int(actual)], "predicted": labels[int(said)]}
+        for actual, said in zip(evaluation.target[rows], says[rows], strict=True)
+    ]
+    right = sum(record["actual"] == record["predicted"] for record in records)
+    text = f"{right:,} of {len(records):,} rows get the right class."
+    return Plot("confusion", "Confusion", "confusion", "predicted", "actual", records, text)
+
+
+def _importance(evaluation: Evaluation) -> Plot:
+    best = dict(list(evaluation.importance.items())[:BARS])
+    rise = f"rise_of_{LOSS_NAME[evaluation.verdict.task]}".replace(" ", "_")
+    text = f"The model relies most on {', then '.join(list(best)[:3])}."
+    records = _bars("input", rise, best)
+    title = "Importance: rise of the loss when one input is shuffled"
+    return Plot("importance", title, "bar_horizontal_sorted", rise, "input", records, text)
+
+
+def _bars(label: str, value: str, estimates: dict[str, Estimate]) -> list[Record]:
+    return [
+        {label: name, value: _round(one.value), "low": _round(one.low), "high": _round(one.high)}
+        for name, one in estimates.items()
+    ]
+
+
+def _spread(count: int, most: int) -> NDArray[np.int_]:
+    """At most so many indices, evenly spread, with the first and the last."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def _half(values: Array) -> str:
+    low, high = np.quantile(values, [0.25, 0.75])
+    return f"{number(low)} and {number(high)}"
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.6g}")

@@ -1,0 +1,129 @@
+"""Register what was trained: recorded in MLflow always, champion only when nothing speaks against.
+
+The model store is what servers read. MLflow mirrors it for people: runs, versions, and the aliases
+``champion`` and ``challenger``.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from . import cards, tracking
+from .errors import ProjectError
+from .model import Model
+from .params import Params
+from .settings import MODEL, MODEL_NAME, Settings
+from .store import Champion, ModelStore, Unblessed
+
+# What the pipeline writes itself: it follows from the commit and the data, which are recorded.
+WRITTEN = ("dvc.lock", "data/landing.dvc", "reports/", "docs/model_card.md", "docs/data_card.md")
+
+
+class NoCommit(ProjectError):
+    """The code has no commit that a model could be traced back to."""
+
+
+class NotReady(ProjectError):
+    """There is nothing to register, or it is not what the pipeline would make now."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """``refusals`` are the reasons why the model did not become the champion; none if it is."""
+
+    digest: str
+    version: str | None
+    refusals: list[str]
+
+
+def register(params: Params, settings: Settings) -> Registration:
+    """Record the model that is in ``models/``, and make it the champion if it may be.
+
+    Raises NotReady, or NoCommit, when it could not be traced back to code and data.
+    """
+    verdict_path = MODEL / "verdict.json"
+    if not verdict_path.exists():
+        raise NotReady("there is no evaluated model yet: run dvc repro")
+    if not pipeline_is_current():
+        raise NotReady("code, parameters or data changed since the model was made: run dvc repro")
+    commit = settings.git_commit or head_commit()
+    dirty = [] if settings.git_commit else uncommitted()
+    store = ModelStore(settings.model_store, MODEL_NAME)
+
+    verdict = json.loads(verdict_path.read_text(encoding="utf-8"))
+    champion = store.champion()
+    if champion is not None and _is_what_serves(store, champion, verdict):
+        return Registration(champion.digest, None, [])
+    verdict["checks"].append(_not_worse(verdict, champion))
+    verdict["passed"] = all(check["passed"] for check in verdict["checks"])
+    refusals = [check["detail"] for check in verdict["checks"] if not check["passed"]]
+    if dirty:
+        refusals.append(f"not committed: {', '.join(dirty)}")
+
+    if refusals and champion is not None and champion.digest == verdict["model"]:
+        # What serves goes on serving under the verdict that it was given.
+        return Registration(champion.digest, None, refusals)
+    digest = store.put(MODEL, verdict)
+    version = tracking.record(
+        Model(MODEL), verdict, params, settings, commit=commit, dirty=dirty, champion=not refusals
+    )
+    if not refusals:
+        store.set_champion(digest)
+        cards.fill(params, verdict, commit)
+    return Registration(digest, version, refusals)
+
+
+def _is_what_serves(store: ModelStore, champion: Champion, verdict: dict[str, Any]) -> bool:
+    """Whether these bytes, judged on this data, are the champion, and whole in the store."""
+    if champion.digest != verdict["model"]:
+        return False
+    try:
+        folder = store.open(champion.digest)
+    except Unblessed:
+        return False
+    judged = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    return all(judged[key] == verdict[key] for key in ("contract", "features", "data", "metrics"))
+
+
+def _not_worse(verdict: dict[str, Any], champion: Champion | None) -> dict[str, Any]:
+    """Refuse a model whose loss is above the champion's by more than chance explains."""
+    loss = verdict["loss"]
+    if champion is None:
+        detail = "there is no champion yet"
+    else:
+        detail = f"loss {loss['value']:.4g}, the champion's {champion.loss:.4g}"
+        if champion.data != verdict["data"]:
+            detail += " (measured on other data)"
+    passed = champion is None or champion.loss >= loss["low"]
+    return {"name": "not worse than the champion", "passed": passed, "detail": detail}
+
+
+def head_commit() -> str:
+    """The commit that is checked out."""
+    return _git("rev-parse", "HEAD").strip()
+
+
+def uncommitted() -> list[str]:
+    """Tracked and unignored files that differ from the commit, but for what the pipeline writes."""
+    entries = _git("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", ".")
+    prefix = _git("rev-parse", "--show-prefix").strip()
+    paths = [entry[3:].removeprefix(prefix) for entry in entries.split("\0") if entry]
+    return sorted(path for path in paths if not path.startswith(WRITTEN))
+
+
+def pipeline_is_current() -> bool:
+    """Whether dvc.lock, the code, the parameters and the outputs belong together."""
+    status = subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], check=False)
+    return status.returncode == 0
+
+
+def _git(*arguments: str) -> str:
+    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise NoCommit(
+            "a model is registered under a git commit, and there is none: "
+            "git init && git add --all && git commit --message 'First commit'"
+        )
+    return result.stdout

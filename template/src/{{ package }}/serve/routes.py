@@ -1,0 +1,135 @@
+"""The routes: /predict, the Open Inference Protocol v2, health and metrics."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from ..schema import RowError
+from ..settings import MODEL_NAME
+from . import inference, openapi, page
+from .http import BodyTooLarge, read_body, request_id
+from .inference import InferenceError
+from .predict import NoNumber, response
+from .service import NotReady, Service, UnknownModel
+
+router = APIRouter()
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+@router.post("/predict")
+async def predict(request: Request) -> Response:
+    """Predict one row."""
+    service = _service(request)
+    served = service.served()
+    row = served.schema.parse(await read_body(request))
+    id = request_id(request)
+    answer = await service.predict(served, [row], id)
+    return JSONResponse(response(served, answer, id), headers={"x-request-id": id})
+
+
+@router.get("/v2")
+async def server() -> dict[str, Any]:
+    """Which protocol this is."""
+    return {"name": MODEL_NAME, "version": "2", "extensions": []}
+
+
+@router.get("/v2/models/{name}")
+async def model(request: Request, name: str) -> dict[str, Any]:
+    """The model's input and output tensors."""
+    return inference.metadata(_service(request).named(name))
+
+
+@router.get("/v2/models/{name}/ready")
+async def model_ready(request: Request, name: str) -> dict[str, Any]:
+    """Whether this model answers."""
+    return {"name": _service(request).named(name).model.info.name, "ready": True}
+
+
+@router.post("/v2/models/{name}/infer")
+async def infer(request: Request, name: str) -> Response:
+    """Predict rows that are sent as tensors."""
+    service = _service(request)
+    served = service.named(name)
+    query = inference.parse(await read_body(request))
+    outputs = inference.wanted(query, served)
+    rows = inference.rows(query, served)
+    id = request_id(request, query.id)
+    answer = await service.predict(served, rows, id)
+    return JSONResponse(
+        inference.response(query, served, answer, outputs), headers={"x-request-id": id}
+    )
+
+
+@router.get("/healthz")
+@router.get("/v2/health/live")
+async def live() -> dict[str, bool]:
+    """The process answers."""
+    return {"live": True}
+
+
+@router.get("/readyz")
+@router.get("/v2/health/ready")
+async def ready(request: Request) -> dict[str, Any]:
+    """A model is loaded."""
+    return {"ready": True, "model": _service(request).served().model.digest}
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """What Prometheus reads."""
+    metrics = _service(request).metrics
+    return Response(metrics.text(), media_type=metrics.content_type)
+
+
+@router.get("/openapi.json")
+async def openapi_json(request: Request) -> dict[str, Any]:
+    """This interface, with the inputs of the model that serves."""
+    return openapi.document(request.app, _service(request).champion.served)
+
+
+@router.get("/")
+async def index(request: Request) -> Response:
+    """What this is, for a person with a browser."""
+    return HTMLResponse(page.render(str(request.base_url), _service(request).champion.served))
+
+
+async def _row_refused(request: Request, error: RowError) -> Response:
+    refused = _service(request).metrics.refused
+    served = _service(request).champion.served
+    known = {column.name for column in served.schema.columns} if served else set()
+    for problem in error.problems:
+        refused.labels(problem.column if problem.column in known else "other", problem.rule).inc()
+    if _is_v2(request):
+        return JSONResponse({"error": str(error)}, 400)
+    detail = [
+        {"loc": ["body", problem.column], "type": problem.rule, "msg": problem.message}
+        for problem in error.problems
+    ]
+    return JSONResponse({"detail": detail}, 422)
+
+
+def _failure(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def handler(request: Request, error: Exception) -> Response:
+        return JSONResponse({"error" if _is_v2(request) else "detail": str(error)}, status)
+
+    return handler
+
+
+def _is_v2(request: Request) -> bool:
+    return request.url.path.startswith("/v2/")
+
+
+HANDLERS: dict[type[Exception], Any] = {
+    RowError: _row_refused,
+    InferenceError: _failure(400),
+    UnknownModel: _failure(404),
+    BodyTooLarge: _failure(413),
+    NoNumber: _failure(500),
+    NotReady: _failure(503),
+}

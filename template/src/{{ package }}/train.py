@@ -1,0 +1,178 @@
+"""Training: the baselines and LightGBM on the same rows, and the choice between them."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from .baselines import fit_constant, fit_linear, predict_linear
+from .bootstrap import Array, Bootstrap, number
+from .charter import Charter
+from .columns import Columns, matrix
+from .contract import Contract
+from .export import lightgbm_to_onnx, linear_to_onnx
+from .features import features
+from .metrics import LOSS_NAME, per_row_loss
+from .model import ModelInfo, category_codes, file_digest
+from .params import Model as ModelParams
+from .params import Params
+from .settings import MODEL, MODEL_NAME
+from .splits import find_classes, read
+
+BACKGROUND_ROWS = 100
+
+OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """Which kind of model was chosen and why, and the digest of what was written."""
+
+    kind: str
+    reason: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """Features (n, f) and target (n,) of one split."""
+
+    features: NDArray[np.float32]
+    target: Array
+
+
+def train(params: Params, contract: Contract, charter: Charter) -> Training:
+    """Train on the prepared splits and write the chosen model to the model folder."""
+    rng = np.random.default_rng(params.seed)
+    splits = {name: read(name, contract) for name in ("train", "valid")}
+    classes = []
+    if params.task != "regression":
+        values = splits["train"].values
+        classes = find_classes(values, params.positive, params.task == "binary")
+    categories = fit_categories(contract, splits["train"].columns, params.model.max_categories)
+    codes = category_codes(categories)
+    named = {name: features(split.columns, codes) for name, split in splits.items()}
+    data = {
+        name: Data(matrix(named[name]), split.target(classes)) for name, split in splits.items()
+    }
+    names = list(named["train"])
+    # A category that was never seen has no levels, and only missing values.
+    levels = {names.index(name): len(categories[name]) for name in names if categories.get(name)}
+
+    rows = data["train"]
+    constant = fit_constant(rows.target, len(classes))
+    linear = fit_linear(params.task, rows.features.astype(np.float64), rows.target, levels)
+    booster = fit_lightgbm(params, rows, len(classes), list(levels), rng)
+    kind, reason = choose(params, linear, booster, data["valid"])
+
+    linear_onnx = linear_to_onnx(linear, len(names), MODEL_NAME)
+    onnx = lightgbm_to_onnx(booster, MODEL_NAME) if kind == "lightgbm" else linear_onnx
+    background = rng.permutation(len(rows.target))[:BACKGROUND_ROWS]
+    info = ModelInfo(
+        name=MODEL_NAME,
+        task=params.task,
+        kind=kind,
+        classes=classes,
+        threshold=charter.costs.threshold if params.task == "binary" else None,
+        features=names,
+        categories=categories,
+    )
+
+    MODEL.mkdir(parents=True, exist_ok=True)
+    (MODEL / "model.onnx").write_bytes(onnx)
+    (MODEL / "linear.onnx").write_bytes(linear_onnx)
+    info.write(MODEL / "model.json")
+    baselines = {"constant": constant, "kind": kind, "reason": reason}
+    (MODEL / "baselines.json").write_text(json.dumps(baselines, indent=2), encoding="utf-8")
+    np.save(MODEL / "background.npy", rows.features[np.sort(background)])
+    shutil.copyfile(params.contract_path, MODEL / "contract.odcs.yaml")
+    return Training(kind, reason, file_digest(MODEL / "model.onnx"))
+
+
+def fit_categories(contract: Contract, columns: Columns, most: int) -> dict[str, list[str]]:
+    """The most frequent levels of each input that is a string, sorted."""
+    return {
+        column.name: _frequent(columns[column.name], most)
+        for column in contract.inputs
+        if column.type == "string"
+    }
+
+
+def _frequent(values: Iterable[str | None], most: int) -> list[str]:
+    counts = Counter(value for value in values if value is not None)
+    # Equally frequent levels are kept by name, not by the order of the rows.
+    ranked = sorted(counts, key=lambda level: (-counts[level], level))
+    return sorted(ranked[:most])
+
+
+def fit_lightgbm(
+    params: Params, rows: Data, classes: int, categorical: list[int], rng: np.random.Generator
+) -> lightgbm.Booster:
+    """Boosted trees with native categoricals; the same seed and threads give the same trees."""
+    return lightgbm.train(
+        {
+            **_tuning(params.model),
+            "objective": OBJECTIVES[params.task],
+            "num_class": classes if params.task == "multiclass" else 1,
+            "seed": int(rng.integers(2**31)),
+            "num_threads": params.threads,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        },
+        lightgbm.Dataset(rows.features, rows.target, categorical_feature=categorical),
+        num_boost_round=params.model.trees,
+    )
+
+
+def _tuning(model: ModelParams) -> dict[str, Any]:
+    return {
+        "num_leaves": model.leaves,
+        "learning_rate": model.learning_rate,
+        "min_data_in_leaf": model.min_rows_in_leaf,
+        "bagging_fraction": model.bagging_fraction,
+        "bagging_freq": 1,
+        # Of a category with few rows, little is believed.
+        "cat_smooth": 50,
+        "cat_l2": 50,
+    }
+
+
+def choose(
+    params: Params, linear: Pipeline, booster: lightgbm.Booster, valid: Data
+) -> tuple[str, str]:
+    """The kind of model to use, and why. The linear one, unless LightGBM is surely better."""
+    if params.model.kind != "auto":
+        return params.model.kind, "it is set in params.yaml"
+    losses = {
+        "linear": predict_linear(linear, valid.features.astype(np.float64)),
+        "lightgbm": predict_lightgbm(booster, valid.features),
+    }
+    loss = {name: per_row_loss(params.task, valid.target, out) for name, out in losses.items()}
+    gates = params.gates
+    gain = Bootstrap(gates.confidence, gates.resamples, params.seed).mean(
+        loss["linear"] - loss["lightgbm"]
+    )
+    kind = "lightgbm" if gain.low > 0 else "linear"
+    means = {name: number(float(values.mean())) for name, values in loss.items()}
+    reason = (
+        f"on the validation split LightGBM has a {LOSS_NAME[params.task]} of {means['lightgbm']} "
+        f"against {means['linear']} of the linear model, difference {gain}: "
+        f"{'better' if kind == 'lightgbm' else 'not better'} beyond chance"
+    )
+    return kind, reason
+
+
+def predict_lightgbm(booster: lightgbm.Booster, features: NDArray[np.float32]) -> Array:
+    """Class probabilities (n, k), or values (n,)."""
+    output = np.asarray(booster.predict(features))
+    if booster.params["objective"] == "binary":
+        return np.column_stack([1 - output, output])
+    return output

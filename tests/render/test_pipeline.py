@@ -1,0 +1,43 @@
+"""dvc.yaml runs a stage again when any code that it runs has changed."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.rendering import render
+
+# Where things are, and what stops a run: neither changes what a stage makes of its inputs.
+NOT_NAMED = {"cli", "errors", "settings", "params"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render({"project_name": "My PoC"}, tmp_path_factory.mktemp("pipeline") / "project")
+
+
+def imported(package: Path, module: str, seen: set[str]) -> set[str]:
+    """The package's own modules that a module imports, and those that they import."""
+    if module not in seen:
+        seen.add(module)
+        tree = ast.parse((package / f"{module}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                for name in names:
+                    if (package / f"{name}.py").exists():
+                        imported(package, name, seen)
+    return seen
+
+
+@pytest.mark.parametrize("stage", ["validate", "prepare", "train", "evaluate"])
+def test_stage_depends_on_the_code_that_it_runs(stage: str, project: Path) -> None:
+    pipeline = yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))
+    package = project / "src/my_poc"
+    named = {
+        Path(dep).stem
+        for dep in pipeline["stages"][stage]["deps"]
+        if dep.startswith("src/") and dep.endswith(".py")
+    }
+    assert named == imported(package, stage, set()) - NOT_NAMED

@@ -1,0 +1,146 @@
+"""What is emitted: exactly the files that the answers ask for, and nothing left unrendered."""
+
+import fnmatch
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dayone.ownership import Ownership, matches
+from support import ROOT
+from support.rendering import render
+
+MOST_FILES = 90
+
+# What one changed answer takes away from, or changes in, the project with the defaults.
+REMOVED = {
+    "batch only": {"src/*/serve/*", "tests/test_serve*.py", "tests/servers.py"},
+    "realtime only": {"src/*/score.py", "tests/test_score.py"},
+}
+ANSWERS = {
+    "defaults": {},
+    "batch only": {"serving": ["batch"]},
+    "realtime only": {"serving": ["realtime"]},
+    "python 3.11": {"python_version": "3.11"},
+    "python 3.13": {"python_version": "3.13"},
+    "described": {"description": "Says which flights arrive late.", "owner": "Operations"},
+}
+
+
+@pytest.fixture(scope="session")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("projects")
+    return {
+        name: render({"project_name": "My PoC", **answers}, folder / name.replace(" ", "-"))
+        for name, answers in ANSWERS.items()
+    }
+
+
+def files(project: Path) -> set[str]:
+    return {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
+
+
+def test_defaults_emit_exactly_the_files_of_the_template(projects: dict[str, Path]) -> None:
+    template = ROOT / "template"
+    names = {str(path.relative_to(template)) for path in template.rglob("*") if path.is_file()}
+    expected = {
+        name.removesuffix(".jinja")
+        .replace("{{ package }}", "my_poc")
+        .replace("{{ _copier_conf.answers_file }}", ".copier-answers.yml")
+        for name in names
+        if "__pycache__" not in name
+    }
+    assert files(projects["defaults"]) == expected
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_choice_that_is_not_taken_leaves_exactly_its_files_out(
+    name: str, projects: dict[str, Path]
+) -> None:
+    everything = files(projects["defaults"])
+    gone = everything - files(projects[name])
+    expected = {file for file in everything for row in REMOVED[name] if fnmatch.fnmatch(file, row)}
+    assert gone == expected
+    assert gone
+
+
+def test_number_of_files_stays_small(projects: dict[str, Path]) -> None:
+    assert len(files(projects["defaults"])) <= MOST_FILES
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_nothing_is_left_unrendered(name: str, projects: dict[str, Path]) -> None:
+    """The report's own template is rendered by the project, not by Copier."""
+    for path in projects[name].rglob("*"):
+        if path.is_file() and path.suffix not in (".parquet", ".j2"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"\{\{ |\{%|%\}| \}\}", text), path
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_nothing_speaks_of_dayone(name: str, projects: dict[str, Path]) -> None:
+    """The emitted code imports nothing of dayone; only its own answers file says where it is from."""
+    for path in projects[name].rglob("*"):
+        if path.is_file() and path.suffix != ".parquet" and path.name != ".copier-answers.yml":
+            assert "dayone" not in path.read_text(encoding="utf-8"), path
+
+
+def test_rendering_twice_gives_equal_bytes(tmp_path: Path, projects: dict[str, Path]) -> None:
+    """Not from the cache of `render`: the folder's name is another."""
+    again = render({"project_name": "My PoC"}, tmp_path / "again")
+    for name in files(projects["defaults"]):
+        assert (again / name).read_bytes() == (projects["defaults"] / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
+def test_python_version_is_what_types_are_checked_for(
+    version: str, projects: dict[str, Path]
+) -> None:
+    pyproject = (projects[f"python {version}"] / "pyproject.toml").read_text()
+    assert f'python_version = "{version}"' in pyproject
+
+
+def _ownership() -> Ownership:
+    settings = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    return Ownership(settings["_ownership"])
+
+
+def test_every_path_has_an_owner(projects: dict[str, Path]) -> None:
+    ownership = _ownership()
+    unowned = [
+        file
+        for project in projects.values()
+        for file in files(project)
+        if ownership.owner_of(file) is None
+    ]
+    assert unowned == []
+
+
+def test_every_owner_pattern_owns_something(projects: dict[str, Path]) -> None:
+    emitted = set().union(*map(files, projects.values()))
+    patterns = [pattern for pattern, _ in _ownership().rules]
+    idle = [row for row in patterns if not any(matches(row, file) for file in emitted)]
+    assert idle == []
+
+
+def test_features_started_with_are_the_emitted_ones(projects: dict[str, Path]) -> None:
+    """`use-data` replaces features.py only while it is the file that the project began with."""
+    package = projects["defaults"] / "src/my_poc"
+    digest = hashlib.sha256((package / "features.py").read_bytes()).hexdigest()
+    assert f'STARTED_WITH = "{digest}"' in (package / "own_data/use_data.py").read_text()
+
+
+def test_template_needs_no_trust() -> None:
+    settings = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    assert not {"_tasks", "_migrations", "_jinja_extensions", "_external_data"} & set(settings)
+
+
+def test_conditional_rows_guard_their_variables() -> None:
+    """An update renders the table with the old version's answers, which lack newer questions."""
+    settings = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    for row in settings["_exclude"]:
+        for condition in re.findall(r"{% if (.*?) %}", row):
+            name = re.search(r"(\w+) is defined and|_copier_operation", condition)
+            assert name, condition
