@@ -8,6 +8,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 CONSTRAINTS = ("--constraint", "requirements/dev.txt")
 OWN_CODE = ("src", "hooks", "tests", "noxfile.py")
+# The longest first, so that no core waits for another at the end.
+DEFAULT_TESTS = ("tests/project/test_project.py", "tests/render", "tests/cli")
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -46,6 +48,35 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The CLI on small templates; `nox -s tests -- ARGS` passes ARGS to pytest."""
+    """The CLI, the rendered trees and emitted projects; `nox -s tests -- ARGS` is for pytest."""
     install(session, "test")
-    session.run("pytest", "-n", "auto", "tests/cli", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", *(session.posargs or DEFAULT_TESTS))
+
+
+@nox.session(default=False)
+def offline(session: nox.Session) -> None:
+    """An emitted project runs with loopback alone; needs root, for a network of its own."""
+    install(session, "test")
+    session.run("pytest", "tests/project/test_offline.py", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation, into site/; a broken link fails. `nox -s docs -- serve` shows it."""
+    install(session, "docs")
+    session.run("mkdocs", *(session.posargs or ["build", "--strict"]))
+
+
+@nox.session(default=False)
+def pictures(session: nox.Session) -> None:
+    """The README's picture, of the report of a project: `nox -s pictures -- ../my-poc`."""
+    session.install(*CONSTRAINTS, "pillow")
+    session.run("python", "docs/pictures.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """The figures that the README quotes, into benchmarks/results.json; takes minutes."""
+    install(session)
+    session.run("python", "benchmarks/generation.py", *session.posargs)
+    session.run("python", "benchmarks/loop.py", *session.posargs)

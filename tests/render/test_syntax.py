@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,14 +17,7 @@ from hypothesis import strategies as st
 
 from support.rendering import render
 
-NASTY = [
-    "quote ' and \" quote",
-    "back\\slash \\n",
-    "🛫 emoji",
-    "# not a comment",
-    "{{ 7*7 }}",
-    "a: b",
-]
+NASTY = "quote ' and \" quote, back\\slash \\n, 🛫 emoji, # no comment, {{ 7*7 }}, a: b, $x `y` |z"
 PARSERS = {
     ".py": ast.parse,
     ".toml": tomllib.loads,
@@ -56,16 +50,13 @@ def check_answers(project: Path, description: str, owner: str) -> None:
     assert parsed["docs/charter.md"]["owner"] == owner
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_text_arrives_as_it_was_typed(text: str, tmp_path: Path) -> None:
-    project = render({"description": text, "owner": text}, tmp_path / "nasty")
-    check_answers(project, text, text)
+def test_text_arrives_as_it_was_typed(tmp_path: Path) -> None:
+    project = render({"description": NASTY, "owner": f"- {NASTY}"}, tmp_path / "nasty")
+    check_answers(project, NASTY, f"- {NASTY}")
 
 
 def _fits(text: str) -> bool:
     """What the questions' own validator accepts."""
-    import re
-
     refused = re.compile(
         "[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff\\ufeff\\ufffe\\uffff]"
     )
@@ -80,7 +71,7 @@ free_text = st.text(
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(description=free_text, owner=free_text)
 def test_any_text_gives_valid_files(description: str, owner: str, tmp_path: Path) -> None:
@@ -93,7 +84,7 @@ CHOICES = [
     {},
     {"serving": ["batch"]},
     {"serving": ["realtime"]},
-    {"project_name": "Détection d’anomalies, très longue et d'un seul tenant"[:50]},
+    {"project_name": "Détection d'anomalies, très longue et d'un seul tenant"[:50]},
     {"project_name": "x" * 50},
 ]
 

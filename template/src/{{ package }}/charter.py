@@ -7,9 +7,8 @@ import numpy as np
 import yaml
 from pydantic import Field, ValidationError
 
-from .bootstrap import Array
 from .errors import ProjectError
-from .metrics import decide
+from .metrics import Array, decide
 from .params import Section, Task
 
 PATH = Path("docs/charter.md")

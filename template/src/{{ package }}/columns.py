@@ -72,7 +72,8 @@ def weekday(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
 
 def hour(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Hour of the day with its minutes as a fraction; NaN where the time is missing."""
-    return (times - times.astype("datetime64[D]")) / np.timedelta64(1, "h")
+    since_midnight = times - times.astype("datetime64[D]")
+    return np.asarray(since_midnight / np.timedelta64(1, "h"), dtype=np.float64)
 
 
 def month(times: NDArray[np.datetime64]) -> NDArray[np.float64]:

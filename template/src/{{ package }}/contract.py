@@ -6,7 +6,9 @@ of the moments that the contract lists in the order in which they happen.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,16 @@ import yaml
 from .errors import ProjectError
 
 ROLES = ("id", "time", "feature", "target", "forbidden")
-TYPES = ("string", "integer", "number", "boolean", "date", "timestamp")
+SEVERITIES = ("error", "warning")
+# Logical types, and what a value of each is in YAML.
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "date": date,
+    "timestamp": datetime,
+}
 
 
 class ContractError(ProjectError):
@@ -46,6 +57,7 @@ class Column:
     classification: str | None
     description: str
     rules: tuple[Rule, ...]
+    examples: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,64 +101,129 @@ def load(path: Path) -> Contract:
         raise ContractError(f"{path} does not exist") from None
     except yaml.YAMLError as error:
         raise ContractError(f"{path} is not valid YAML: {error}") from None
-    except KeyError as error:
-        raise ContractError(f"{path}: {error} is missing") from None
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from None
 
 
-def parse(document: dict[str, Any], digest: str) -> Contract:
-    dataset = document["schema"][0]
-    custom = _custom(document)
+def parse(document: Any, digest: str) -> Contract:
+    """The contract in a YAML document; raise ContractError when it cannot be used."""
+    dataset = _need(document, "schema", list, "the contract")[0]
+    custom = _custom(document, "the contract")
     contract = Contract(
-        name=dataset["name"],
-        version=document["version"],
-        predicted_at=custom["predictedAt"],
-        moments=tuple(custom["moments"]),
-        columns=tuple(_column(item) for item in dataset["properties"]),
+        name=_need(dataset, "name", str, "the dataset"),
+        version=str(_need(document, "version", (str, int, float), "the contract")),
+        predicted_at=_need(custom, "predictedAt", str, "customProperties"),
+        moments=tuple(_need(custom, "moments", list, "customProperties")),
+        columns=tuple(_column(item) for item in _need(dataset, "properties", list, "the dataset")),
         digest=digest,
     )
     _check(contract)
     return contract
 
 
-def _custom(element: dict[str, Any]) -> dict[str, Any]:
-    return {item["property"]: item["value"] for item in element.get("customProperties", [])}
+def _need(element: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
+    """The value of a key that must be there, of this kind and not empty."""
+    if not isinstance(element, dict):
+        raise ContractError(f"{where} is not a mapping of keys to values")
+    value = element.get(key)
+    if value is None or value == []:
+        raise ContractError(f"{where}: {key} is missing")
+    if not isinstance(value, kind):
+        raise ContractError(f"{where}: {key} cannot be {value!r}")
+    return value
 
 
-def _column(item: dict[str, Any]) -> Column:
-    custom = _custom(item)
+def _custom(element: dict[str, Any], where: str) -> dict[str, Any]:
+    return {
+        _need(item, "property", str, f"{where}, customProperties"): item.get("value")
+        for item in _list(element, "customProperties", where)
+    }
+
+
+def _list(element: dict[str, Any], key: str, where: str) -> list[Any]:
+    """A list that may be left out."""
+    return _need(element, key, list, where) if element.get(key) else []
+
+
+def _column(item: Any) -> Column:
+    name = _need(item, "name", str, "a column")
+    where = f"column {name}"
+    custom = _custom(item, where)
+    kind = _need(item, "logicalType", str, where)
+    if kind not in TYPES:
+        raise ContractError(f"{where}: no type is called {kind!r}")
+    examples = _list(item, "examples", where)
+    # Dates and times may be written as text, as they come in a request.
+    if kind not in ("date", "timestamp"):
+        _check_values(examples, kind, f"{where}, examples")
     return Column(
-        name=item["name"],
-        type=item["logicalType"],
+        name=name,
+        type=kind,
         role=custom.get("mlRole", "forbidden"),
         required=item.get("required", False),
         unique=item.get("unique", False) or item.get("primaryKey", False),
         known_at=custom.get("knownAt"),
         classification=item.get("classification"),
-        description=item.get("description", ""),
-        rules=tuple(_rule(item["name"], rule) for rule in item.get("quality", [])),
+        description=str(item.get("description") or ""),
+        rules=tuple(_rule(rule, kind, where) for rule in _list(item, "quality", where)),
+        examples=tuple(examples),
     )
 
 
-def _rule(column: str, item: dict[str, Any]) -> Rule:
+def _rule(item: Any, kind: str, where: str) -> Rule:
+    name = _need(item, "name", str, f"{where}, a rule")
+    where = f"{where}, rule {name}"
     if item.get("metric") != "invalidValues" or item.get("mustBe") != 0:
         raise ContractError(
-            f"column {column}: only the metric invalidValues with mustBe: 0 can be checked here"
+            f"{where}: only the metric invalidValues with mustBe: 0 can be checked here"
         )
-    arguments = item["arguments"]
-    unknown = set(arguments) - {"minimum", "maximum", "validValues", "pattern"}
-    if unknown:
-        raise ContractError(f"column {column}: no rule is called {', '.join(sorted(unknown))}")
+    severity = item.get("severity", "error")
+    if severity not in SEVERITIES:
+        raise ContractError(f"{where}: severity is {severity!r}, not error or warning")
+    arguments = _need(item, "arguments", dict, where)
+    for argument, value in arguments.items():
+        _check_argument(argument, value, kind, where)
     values = arguments.get("validValues")
     return Rule(
-        name=item["name"],
-        severity=item.get("severity", "error"),
+        name=name,
+        severity=severity,
         minimum=arguments.get("minimum"),
         maximum=arguments.get("maximum"),
         values=None if values is None else tuple(values),
         pattern=arguments.get("pattern"),
     )
+
+
+def _check_argument(argument: str, value: Any, kind: str, where: str) -> None:
+    """Refuse a limit that cannot be applied to values of this type."""
+    if argument in ("minimum", "maximum"):
+        if kind not in ("integer", "number"):
+            raise ContractError(f"{where}: {argument} is for numbers, and the column is a {kind}")
+        if not _is(value, "number"):
+            raise ContractError(f"{where}: {argument} cannot be {value!r}")
+    elif argument == "pattern":
+        if kind != "string":
+            raise ContractError(f"{where}: pattern is for strings, and the column is a {kind}")
+        try:
+            re.compile(value)
+        except (re.error, TypeError) as error:
+            raise ContractError(f"{where}: {value!r} is no regular expression: {error}") from None
+    elif argument == "validValues":
+        if not isinstance(value, list) or not value:
+            raise ContractError(f"{where}: validValues is not a list of values")
+        _check_values(value, kind, where)
+    else:
+        raise ContractError(f"{where}: no limit is called {argument}")
+
+
+def _check_values(values: list[Any], kind: str, where: str) -> None:
+    if wrong := [value for value in values if not _is(value, kind)]:
+        raise ContractError(f"{where}: {wrong[0]!r} is no {kind}; YAML may need quotes around it")
+
+
+def _is(value: Any, kind: str) -> bool:
+    """Whether a value from YAML is of a logical type; Python takes True for a number too."""
+    return isinstance(value, TYPES[kind]) and isinstance(value, bool) == (kind == "boolean")
 
 
 def _check(contract: Contract) -> None:
@@ -169,8 +246,6 @@ def _check(contract: Contract) -> None:
 def _check_column(column: Column, contract: Contract) -> None:
     if column.role not in ROLES:
         raise ContractError(f"column {column.name}: no role is called {column.role!r}")
-    if column.type not in TYPES:
-        raise ContractError(f"column {column.name}: no type is called {column.type!r}")
     if column.role not in ("time", "feature"):
         return
     if column.known_at not in contract.moments:

@@ -62,6 +62,11 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def features_digest() -> str:
+    """The sha256 of the feature code that runs here."""
+    return file_digest(Path(__file__).with_name("features.py"))
+
+
 class OnnxModel:
     """One ONNX graph with the input ``features`` and a single output."""
 

@@ -1,17 +1,21 @@
-"""The evaluation as one HTML file that needs nothing else: no network, no scripts."""
+"""What an evaluation leaves behind: the verdict, figures and plots for DVC, a report for people.
+
+The report is one HTML file that needs nothing else: no network, no scripts.
+"""
 
 import base64
+import json
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .bootstrap import number
+from . import plots
 from .charter import Charter
-from .judge import Evaluation
-from .metrics import LOSS_NAME
+from .evaluate import Evaluation
+from .metrics import LOSS_NAME, number
 from .params import Params
-from .pictures import draw
 from .plots import Plot
+from .settings import MODEL, REPORTS
 
 METRICS = {
     "log_loss": ("log loss", "lower is better"),
@@ -34,9 +38,30 @@ COSTS = {
 }
 
 
-def write(
-    path: Path, evaluation: Evaluation, plots: list[Plot], params: Params, charter: Charter
-) -> None:
+def publish(evaluation: Evaluation, params: Params, charter: Charter) -> None:
+    """Write the verdict into the model folder, and all else into the reports folder."""
+    drawn = plots.make(evaluation)
+    evaluation.verdict.write(MODEL / "verdict.json")
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    metrics = json.dumps(summary(evaluation), indent=2)
+    (REPORTS / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
+    plots.write(drawn, REPORTS)
+    html = render(evaluation, drawn, params, charter)
+    (REPORTS / "report.html").write_text(html, encoding="utf-8")
+
+
+def summary(evaluation: Evaluation) -> dict[str, float | bool]:
+    """One flat line of numbers for `dvc metrics`, rounded so that only real changes show."""
+    numbers = {name: estimate.value for name, estimate in evaluation.verdict.metrics.items()}
+    numbers["skill"] = evaluation.skill.value
+    for name, cost in evaluation.costs.items():
+        suffix = "" if name == "model" else f"_{name}"
+        numbers[f"cost_per_1000{suffix}"] = cost.value
+    rounded = {name: float(f"{value:.6g}") for name, value in numbers.items()}
+    return {"passed": evaluation.verdict.passed, **rounded}
+
+
+def render(evaluation: Evaluation, drawn: list[Plot], params: Params, charter: Charter) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -46,7 +71,7 @@ def write(
     )
     environment.filters["number"] = number
     task = evaluation.verdict.task
-    html = environment.get_template("report.html.j2").render(
+    return environment.get_template("report.html.j2").render(
         evaluation=evaluation,
         verdict=evaluation.verdict,
         info=evaluation.model.info,
@@ -59,11 +84,10 @@ def write(
         costs={COSTS[kind]: cost for kind, cost in charter.costs.of(task).items()},
         assumed=[COSTS[kind] for kind in charter.costs.assumed(task)],
         few=[part for part in evaluation.slices if part.skill is None],
-        pictures=[(plot, picture(plot)) for plot in plots],
+        pictures=[(plot, picture(plot)) for plot in drawn],
     )
-    path.write_text(html, encoding="utf-8")
 
 
 def picture(plot: Plot) -> str:
     """The picture as a data URI. As images, the SVGs cannot disturb each other's identifiers."""
-    return "data:image/svg+xml;base64," + base64.b64encode(draw(plot).encode()).decode()
+    return "data:image/svg+xml;base64," + base64.b64encode(plots.draw(plot).encode()).decode()

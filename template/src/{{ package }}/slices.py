@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import Array, Bootstrap, Estimate
 from .columns import TIMES, Columns
 from .contract import Column, Contract
-from .metrics import skill
+from .metrics import Array, Bootstrap, Estimate, skill
 from .params import Gates, ParamsError
 
 Mask = NDArray[np.bool_]

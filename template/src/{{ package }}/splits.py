@@ -62,6 +62,11 @@ def find_classes(values: Sequence[Label], positive: Label | None, binary: bool) 
     """
     counts = Counter(values)
     classes = sorted(counts)
+    if wrong := [label for label in classes if not isinstance(label, bool | int | str)]:
+        raise SplitError(
+            f"{wrong[0]!r} is no class: the target must be a string, an integer or a boolean "
+            "in the contract, or task in params.yaml regression"
+        )
     if not binary:
         return classes
     if len(classes) != 2:

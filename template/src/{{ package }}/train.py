@@ -1,4 +1,7 @@
-"""Training: the baselines and LightGBM on the same rows, and the choice between them."""
+"""Training: the baselines and LightGBM on the same rows, and the choice between them.
+
+The baselines are what a model must beat to be worth its upkeep: a constant, and a linear model.
+"""
 
 import json
 import shutil
@@ -10,19 +13,21 @@ from typing import Any
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from .baselines import fit_constant, fit_linear, predict_linear
-from .bootstrap import Array, Bootstrap, number
 from .charter import Charter
 from .columns import Columns, matrix
 from .contract import Contract
 from .export import lightgbm_to_onnx, linear_to_onnx
 from .features import features
-from .metrics import LOSS_NAME, per_row_loss
+from .metrics import LOSS_NAME, Array, Bootstrap, number, per_row_loss
 from .model import ModelInfo, category_codes, file_digest
 from .params import Model as ModelParams
-from .params import Params
+from .params import Params, Task
 from .settings import MODEL, MODEL_NAME
 from .splits import find_classes, read
 
@@ -112,6 +117,35 @@ def _frequent(values: Iterable[str | None], most: int) -> list[str]:
     return sorted(ranked[:most])
 
 
+def fit_constant(target: Array, classes: int) -> list[float]:
+    """The frequencies of the classes, or the mean: the best that knows nothing of a row."""
+    if classes:
+        counts = np.bincount(target.astype(int), minlength=classes)
+        return [float(count / len(target)) for count in counts]
+    return [float(target.mean())]
+
+
+def fit_linear(task: Task, features: Array, target: Array, levels: dict[int, int]) -> Pipeline:
+    """Fit on features (n, f). ``levels`` tells how many codes a categorical feature has.
+
+    A missing number becomes the median; a missing or unknown category is none of the known ones.
+    """
+    numeric = [index for index in range(features.shape[1]) if index not in levels]
+    numbers = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+    )
+    codes = OneHotEncoder(
+        categories=[np.arange(count, dtype=np.float64) for count in levels.values()],
+        handle_unknown="ignore",
+        sparse_output=False,
+    )
+    encoder = ColumnTransformer(
+        [("numeric", numbers, numeric), ("categorical", codes, list(levels))]
+    )
+    linear = Ridge() if task == "regression" else LogisticRegression(max_iter=1000)
+    return Pipeline([("encoder", encoder), ("linear", linear)]).fit(features, target)
+
+
 def fit_lightgbm(
     params: Params, rows: Data, classes: int, categorical: list[int], rng: np.random.Generator
 ) -> lightgbm.Booster:
@@ -168,6 +202,13 @@ def choose(
         f"{'better' if kind == 'lightgbm' else 'not better'} beyond chance"
     )
     return kind, reason
+
+
+def predict_linear(pipeline: Pipeline, features: Array) -> Array:
+    """Class probabilities (n, k), or values (n,)."""
+    if hasattr(pipeline, "predict_proba"):
+        return np.asarray(pipeline.predict_proba(features))
+    return np.asarray(pipeline.predict(features))
 
 
 def predict_lightgbm(booster: lightgbm.Booster, features: NDArray[np.float32]) -> Array:

@@ -8,7 +8,7 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
-from .contract import Column, Contract, Rule
+from .contract import Column, Contract, ContractError, Rule
 from .errors import ProjectError
 from .settings import LANDING, QUARANTINE, REPORTS, VALID
 
@@ -121,7 +121,7 @@ def _rule_failures(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     try:
         _schema(contract).validate(typed, lazy=True)
     except SchemaErrors as errors:
-        cases = errors.failure_cases
+        cases: pl.DataFrame = errors.failure_cases
         severities = {
             (column.name, rule.name): rule.severity
             for column in contract.columns
@@ -157,7 +157,7 @@ def _schema(contract: Contract) -> pa.DataFrameSchema:
         {
             column.name: pa.Column(
                 TYPES[column.type],
-                checks=[_check(rule) for rule in column.rules],
+                checks=[_check(column, rule) for rule in column.rules],
                 nullable=not column.required,
                 unique=column.unique,
             )
@@ -166,7 +166,16 @@ def _schema(contract: Contract) -> pa.DataFrameSchema:
     )
 
 
-def _check(rule: Rule) -> pa.Check:
+def _check(column: Column, rule: Rule) -> pa.Check:
+    if rule.pattern is not None:
+        try:
+            pl.Series([""]).str.contains(rule.pattern)
+        except pl.exceptions.ComputeError:
+            raise ContractError(
+                f"column {column.name}, rule {rule.name}: {rule.pattern!r} cannot be checked here; "
+                "a pattern has no look-around and no back-references"
+            ) from None
+
     def holds(data: pa.PolarsData) -> pl.LazyFrame:
         value = pl.col(data.key)
         good = pl.lit(True)

@@ -3,21 +3,22 @@
 import copy
 import os
 import sys
+import time
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..settings import MODEL_NAME, Settings
 from ..store import ModelStore, StoreError
-from .champion import load
-from .http import Instrumented
-from .metrics import shared_by_workers
+from .metrics import Metrics, shared_by_workers
 from .routes import HANDLERS, router
-from .service import Service
+from .service import Service, load
 
 # A request that takes longer than this after a stop is cut off.
 STOP_SECONDS = 20
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -69,3 +70,40 @@ def _log_config() -> dict[str, Any]:
     package = __name__.partition(".")[0]
     config["loggers"][package] = {"handlers": ["default"], "level": "INFO", "propagate": False}
     return config
+
+
+class Instrumented:
+    """Count and time requests, by route template so that no label grows with the paths."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        metrics = self._metrics
+        started = time.perf_counter()
+        metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            metrics.in_flight.dec()
+            route = _route(scope)
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            metrics.requests.labels(route, method, str(status)).inc()
+            metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+
+def _route(scope: Scope) -> str:
+    path: str = getattr(scope.get("route"), "path", "none")
+    return path

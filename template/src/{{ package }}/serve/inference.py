@@ -8,8 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 from ..contract import Column
 from ..errors import ProjectError
 from ..schema import RowError
-from .champion import Served
-from .predict import Answer
+from .service import Answer, Served
 
 # The first datatype is the one that the metadata names.
 DATATYPES = {

@@ -1,15 +1,21 @@
 """Every prediction as a line of JSON, written beside the requests and never in their way.
 
 A worker appends to its own segment on a local volume. Closed segments move to
-<store>/date=YYYY-MM-DD/<segment>.jsonl.gz, the date being that of their predictions.
+<store>/date=YYYY-MM-DD/<segment>.jsonl.gz, the date being that of their predictions. An open
+segment is locked, so a segment that can be locked belongs to nobody any more.
 """
 
 import contextlib
+import errno
+import fcntl
+import gzip
 import json
 import logging
+import os
 import queue
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,7 +29,6 @@ from ..columns import from_rows
 from ..contract import Column
 from ..model import Model
 from .metrics import Metrics
-from .segment import Segment, ship_closed
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +36,7 @@ SENSITIVE = ("confidential", "restricted", "sensitive")
 QUEUE_SIZE = 20_000
 SEGMENT_BYTES = 16 * 1024 * 1024
 COMPLAIN_SECONDS = 60.0
+SUFFIX = ".jsonl"
 
 
 @dataclass(frozen=True)
@@ -163,3 +169,62 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+class Segment:
+    """An open segment for the predictions of one day."""
+
+    def __init__(self, folder: Path, day: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.day = day
+        self.size = 0
+        self._opened = time.monotonic()
+        path = folder / f"{day}.{uuid.uuid4().hex}{SUFFIX}"
+        # Locked before it has its name: nobody can take it for a closed one.
+        unnamed = path.with_suffix(".new")
+        self._file = unnamed.open("xb", buffering=0)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        unnamed.rename(path)
+
+    def age(self) -> float:
+        return time.monotonic() - self._opened
+
+    def append(self, lines: bytes) -> None:
+        """Write these lines, or none of them and raise OSError."""
+        try:
+            if self._file.write(lines) < len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self._file.truncate(self.size)
+            self._file.seek(self.size)
+            raise
+        self.size += len(lines)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def ship_closed(folder: Path, store: Path) -> None:
+    """Move every closed segment to the store, under the date of its predictions."""
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _ship(path, file.read(), store)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # a worker still writes it, or another one has just shipped it
+
+
+def _ship(path: Path, content: bytes, store: Path) -> None:
+    # A worker that was killed may have left half a line.
+    lines = content[: content.rfind(b"\n") + 1]
+    if lines:
+        day = path.name.partition(".")[0]
+        target = store / f"date={day}" / f"{path.name}.gz"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_suffix(".unfinished")
+        with unfinished.open("wb") as file:
+            file.write(gzip.compress(lines))
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    path.unlink()

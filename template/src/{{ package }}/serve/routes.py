@@ -1,5 +1,7 @@
 """The routes: /predict, the Open Inference Protocol v2, health and metrics."""
 
+import re
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,13 +10,21 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from ..schema import RowError
 from ..settings import MODEL_NAME
-from . import inference, openapi, page
-from .http import BodyTooLarge, read_body, request_id
+from . import docs, inference
 from .inference import InferenceError
-from .predict import NoNumber, response
-from .service import NotReady, Service, UnknownModel
+from .service import NoNumber, NotReady, Service, UnknownModel, response
+
+MAX_BODY = 1024 * 1024
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 router = APIRouter()
+
+
+class BodyTooLarge(Exception):
+    """The body is longer than one request may be."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the body is longer than {MAX_BODY:,} bytes")
 
 
 def _service(request: Request) -> Service:
@@ -27,8 +37,8 @@ async def predict(request: Request) -> Response:
     """Predict one row."""
     service = _service(request)
     served = service.served()
-    row = served.schema.parse(await read_body(request))
-    id = request_id(request)
+    row = served.schema.parse(await _read_body(request))
+    id = _request_id(request)
     answer = await service.predict(served, [row], id)
     return JSONResponse(response(served, answer, id), headers={"x-request-id": id})
 
@@ -56,10 +66,10 @@ async def infer(request: Request, name: str) -> Response:
     """Predict rows that are sent as tensors."""
     service = _service(request)
     served = service.named(name)
-    query = inference.parse(await read_body(request))
+    query = inference.parse(await _read_body(request))
     outputs = inference.wanted(query, served)
     rows = inference.rows(query, served)
-    id = request_id(request, query.id)
+    id = _request_id(request, query.id)
     answer = await service.predict(served, rows, id)
     return JSONResponse(
         inference.response(query, served, answer, outputs), headers={"x-request-id": id}
@@ -90,13 +100,29 @@ async def metrics(request: Request) -> Response:
 @router.get("/openapi.json")
 async def openapi_json(request: Request) -> dict[str, Any]:
     """This interface, with the inputs of the model that serves."""
-    return openapi.document(request.app, _service(request).champion.served)
+    return docs.openapi(request.app, _service(request).champion.served)
 
 
 @router.get("/")
 async def index(request: Request) -> Response:
     """What this is, for a person with a browser."""
-    return HTMLResponse(page.render(str(request.base_url), _service(request).champion.served))
+    return HTMLResponse(docs.page(str(request.base_url), _service(request).champion.served))
+
+
+async def _read_body(request: Request) -> bytes:
+    """The body, of which never more than the limit is held; raise BodyTooLarge."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise BodyTooLarge
+    return bytes(body)
+
+
+def _request_id(request: Request, id: str | None = None) -> str:
+    """The caller's id for this request if it is short and plain, else a new one."""
+    given = id or request.headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 async def _row_refused(request: Request, error: RowError) -> Response:

@@ -1,0 +1,364 @@
+"""The reference pages, made from the code and the template whenever the site is built.
+
+MkDocs loads this file as a hook. Nothing is written to disk, so a page cannot lag behind what it
+describes; `python docs/generate.py` prints all pages.
+"""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from copier import Settings, run_copy
+from jinja2 import Environment
+
+from dayone.cli import INTERRUPTED
+from dayone.errors import DayoneError, UsageError
+from dayone.ownership import Ownership, matches
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE_PATHS = ("copier.yml", "includes", "hooks", "template")
+NAME = "My PoC"
+
+# What a question is answered with to see what it changes: text that the defaults do not hold.
+OTHER_TEXT = {
+    "project_name": "Late flights",
+    "description": "Says at departure which flights will arrive late.",
+    "owner": "Operations analytics",
+}
+
+Answers = dict[str, Any]
+Project = dict[str, bytes]  # contents by path, as if the project were called NAME
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the pages to the site."""
+    from mkdocs.structure.files import File
+
+    for name, text in pages().items():
+        files.append(File.generated(config, f"reference/{name}", content=text))
+    return files
+
+
+def pages() -> dict[str, str]:
+    settings = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    questions = {
+        name: question
+        for name, question in settings.items()
+        if not name.startswith("_") and question.get("when") is not False
+    }
+    with tempfile.TemporaryDirectory(prefix="dayone-docs-") as folder:
+        render = renderer(Path(folder))
+        return {
+            "command-line.md": command_line(),
+            "questions.md": questions_page(questions, render),
+            "files.md": files_page(questions, settings["_ownership"], render),
+            "ownership.md": ownership_page(settings),
+        }
+
+
+# The command line --------------------------------------------------------------------------------
+
+
+def command_line() -> str:
+    """What Typer makes of its own help, and the exit codes."""
+    command = [sys.executable, "-m", "typer", "dayone.cli", "utils", "docs", "--name", "dayone"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    codes = {
+        0: "Done, or nothing to report.",
+        DayoneError.exit_code: "An error: one message that names what is wrong and the way out.",
+        UsageError.exit_code: "Wrong usage: an option or an answer that cannot work.",
+        3: "Findings that a person must look at, for example a model that the gate refuses.",
+        INTERRUPTED: "Interrupted with Ctrl-C.",
+    }
+    return "\n".join(
+        [
+            result.stdout.replace("# `dayone`", "# Command line", 1).rstrip(),
+            "\n## Exit codes\n",
+            "The same for `dayone` and for the command of an emitted project.\n",
+            *table(["Code", "Meaning"], [[f"`{code}`", text] for code, text in codes.items()]),
+            "\nWith `--run`, the exit code is that of the loop. A project that was written stays",
+            "when a later step fails, and the message says what is left to run. A bug shows as one",
+            "line too; `DAYONE_TRACEBACK=1` in the environment shows where it is.",
+        ]
+    )
+
+
+# The questions -----------------------------------------------------------------------------------
+
+
+def questions_page(questions: dict[str, Any], render: Callable[[Answers], Project]) -> str:
+    lines = [
+        "# Questions",
+        "",
+        "Every question has a default, and every answer can be changed later with",
+        "`copier update`. Answers are given by prompt, by `--data` or by `--data-file`, to",
+        "`dayone new` and to Copier alike. What an answer changes was found by rendering the",
+        "template with it and comparing the result with that of the defaults.",
+    ]
+    for name, question in questions.items():
+        lines += ["", f"## {name}", "", *paragraphs(question["help"]), ""]
+        lines += [f"Kind: {kind(question)}. Default: {default(name, question)}."]
+        if "choices" in question:
+            rows = [[f"`{value}`", label] for label, value in choices(question)]
+            lines += ["", *table(["Choice", "Meaning"], rows)]
+        lines += ["", "What it changes:", ""]
+        lines += [f"- {difference}" for difference in differences(name, question, render)]
+    return "\n".join(lines)
+
+
+def kind(question: dict[str, Any]) -> str:
+    if "choices" not in question:
+        return "text"
+    return "one choice or more" if question.get("multiselect") else "one choice"
+
+
+def default(name: str, question: dict[str, Any]) -> str:
+    if name == "project_name":
+        return "the name of the folder"
+    value = question["default"]
+    return ", ".join(f"`{one}`" for one in value) if isinstance(value, list) else f"`{value}`"
+
+
+def choices(question: dict[str, Any]) -> list[tuple[str, str]]:
+    """Label and value of each choice."""
+    return [
+        tuple(choice) if isinstance(choice, list) else (choice, choice)
+        for choice in question["choices"]
+    ]
+
+
+def differences(
+    name: str, question: dict[str, Any], render: Callable[[Answers], Project]
+) -> Iterable[str]:
+    """What each other answer makes of the project with the defaults."""
+    start = render({})
+    if "choices" not in question:
+        also = "Package and command are named after it. " if name == "project_name" else ""
+        files = listed(changed(start, render({name: OTHER_TEXT[name]})))
+        yield f"{also}It stands in {files}."
+        return
+    for _, value in choices(question):
+        answer = [value] if question.get("multiselect") else value
+        if answer == question["default"]:
+            continue
+        other = render({name: answer})
+        parts = [f"changes {listed(changed(start, other))}"]
+        if gone := start.keys() - other.keys():
+            parts.append(f"leaves out {listed(joined(gone, start))}")
+        if new := other.keys() - start.keys():
+            parts.append(f"adds {listed(joined(new, other))}")
+        only = " alone" if question.get("multiselect") else ""
+        yield f"`{value}`{only} {'; '.join(parts)}."
+
+
+def changed(start: Project, other: Project) -> list[str]:
+    """Files of both that differ, but for the one that keeps every answer."""
+    return sorted(
+        path
+        for path in start.keys() & other.keys() - {".copier-answers.yml"}
+        if start[path] != other[path]
+    )
+
+
+def joined(paths: Iterable[str], project: Project) -> list[str]:
+    """The paths, with a folder in place of its files where they are all there."""
+    wanted = set(paths)
+    for folder in {path.rpartition("/")[0] + "/" for path in paths}:
+        inside = {path for path in project if path.startswith(folder)}
+        if inside <= wanted:
+            wanted = wanted - inside | {folder}
+    return sorted(wanted)
+
+
+# The emitted files and their owners --------------------------------------------------------------
+
+
+def files_page(
+    questions: dict[str, Any],
+    owners: dict[str, list[str]],
+    render: Callable[[Answers], Project],
+) -> str:
+    everything = render({})
+    without = {
+        value: everything.keys() - render({"serving": [value]}).keys()
+        for _, value in choices(questions["serving"])
+    }
+    ownership = Ownership(owners)
+    documented = file_table(everything["docs/files.md"].decode())
+    size = sum(map(len, everything.values()))
+    lines = [
+        "# Emitted files",
+        "",
+        f"With every default, a project has {len(everything)} files, {size / 1024:,.0f} KiB.",
+        "`<package>` is the name of the project as a Python package.",
+    ]
+    for folder in sorted({path.rpartition("/")[0] for path in everything}):
+        lines += ["", f"## `{shown(folder)}/`" if folder else "## Top", ""]
+        rows = []
+        for path in sorted(everything):
+            if path.rpartition("/")[0] == folder:
+                what = purpose(path, everything[path], documented)
+                only = [f"without `{value}`" for value in without if path in without[value]]
+                note = f"{what} Left out {only_when(only)}." if only else what
+                name = path.rpartition("/")[2]
+                rows.append([f"`{name}`", ownership.owner_of(path) or "", note])
+        lines += table(["File", "Owner", "What it is"], rows)
+    return "\n".join(lines)
+
+
+def only_when(alone: list[str]) -> str:
+    """A file that is missing when one value is chosen alone needs the other one."""
+    other = {"without `batch`": "without `realtime`", "without `realtime`": "without `batch`"}
+    return other[alone[0]]
+
+
+def file_table(text: str) -> dict[str, str]:
+    """What docs/files.md of the project says of each path."""
+    said = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 3 and cells[0].startswith("`"):
+            for path in cells[0].split(","):
+                said[path.strip().strip("`")] = cells[2]
+    return said
+
+
+def purpose(path: str, content: bytes, documented: dict[str, str]) -> str:
+    """The first line of a module; of other files, what the project's own table says."""
+    if path.endswith(".py") and (text := ast.get_docstring(ast.parse(content))):
+        return text.splitlines()[0]
+    if path.endswith(".j2"):
+        return f"The Jinja template of a `{path.rpartition('/')[2].removesuffix('.j2')}`."
+    for pattern in sorted(documented, key=len, reverse=True):
+        if matches(pattern, path):
+            text = documented[pattern]
+            return f"{text[0].upper()}{text[1:]}."
+    raise SystemExit(f"docs/files.md of the template says nothing about {path}")
+
+
+def ownership_page(settings: dict[str, Any]) -> str:
+    ownership = Ownership(settings["_ownership"])
+    seeds = excluded_on_update(settings["_exclude"])
+    rows = []
+    for pattern, owner in sorted(ownership.rules):
+        path = pattern.strip("/").replace("*", "<package>")
+        rows.append([f"`{path}`", owner, at_update(pattern, seeds, settings["_skip_if_exists"])])
+    return "\n".join(
+        [
+            "# Who owns which file",
+            "",
+            "- **template**: comes from the template. It is yours to edit; an update merges your",
+            "  edit with what is new, and marks a conflict where both changed the same lines.",
+            "- **shared**: you and the template both write in it. Merged in the same way.",
+            "- **yours**: written once, for you to change.",
+            "",
+            "The longest path that covers a file decides. A test fails when an emitted file has no",
+            "owner.",
+            "",
+            *table(["Path", "Owner", "What `copier update` does"], rows),
+            "",
+            "An answer that leaves files out removes them at the next update, edited or not: see",
+            "[Use Copier alone](../how-to/plain-copier.md#change-an-answer).",
+        ]
+    )
+
+
+def excluded_on_update(exclude: list[str]) -> list[str]:
+    """The paths that an update leaves alone altogether."""
+    jinja = Environment(autoescape=False, trim_blocks=True)  # noqa: S701, patterns and no HTML
+    updates = [jinja.from_string(row).render(_copier_operation="update") for row in exclude]
+    copies = [jinja.from_string(row).render(_copier_operation="copy") for row in exclude]
+    return [
+        line
+        for update, copy in zip(updates, copies, strict=True)
+        for line in update.split()
+        if line not in copy.split()
+    ]
+
+
+def at_update(pattern: str, seeds: list[str], skipped: list[str]) -> str:
+    def among(paths: list[str]) -> bool:
+        return any(matches(path, pattern.strip("/")) for path in paths)
+
+    if among(seeds):
+        return "nothing: edits and deletions stay, and nothing new arrives"
+    if any(matches(pattern, seed.strip("/")) for seed in seeds):
+        return "nothing to what came with the project"
+    if among(skipped):
+        return "nothing while it exists; writes it where it is missing"
+    return "merges"
+
+
+# Helpers -----------------------------------------------------------------------------------------
+
+
+def renderer(folder: Path) -> Callable[[Answers], Project]:
+    """A function from answers to the project that they give; equal answers are rendered once."""
+    template = folder / "template"
+    template.mkdir()
+    for name in TEMPLATE_PATHS:
+        source = ROOT / name
+        if source.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, template / name, ignore=ignore)
+        else:
+            shutil.copy(source, template)
+    known: dict[str, Project] = {}
+
+    def render(answers: Answers) -> Project:
+        key = json.dumps(answers, sort_keys=True)
+        if key not in known:
+            dest = folder / f"project-{len(known)}"
+            data = {"project_name": NAME, **answers}
+            run_copy(
+                *(str(template), dest),
+                data=data, defaults=True, quiet=True, settings=Settings(),
+            )  # fmt: skip
+            known[key] = contents(dest, data["project_name"])
+        return known[key]
+
+    return render
+
+
+def contents(project: Path, name: str) -> Project:
+    """Its files, with package and slug those of NAME, so that two names can be compared."""
+    found = {}
+    for path in project.rglob("*"):
+        if path.is_file():
+            inside, content = path.relative_to(project).as_posix(), path.read_bytes()
+            for separator in "-_":
+                own, usual = (text.lower().replace(" ", separator) for text in (name, NAME))
+                inside = inside.replace(own, usual)
+                content = content.replace(own.encode(), usual.encode())
+            found[inside] = content
+    return found
+
+
+def shown(path: str) -> str:
+    return path.replace(NAME.lower().replace(" ", "_"), "<package>")
+
+
+def listed(paths: Iterable[str]) -> str:
+    return ", ".join(f"`{shown(path)}`" for path in paths) or "no file"
+
+
+def paragraphs(text: str) -> list[str]:
+    """Each line of a help text as a paragraph: in the terminal they stand below each other."""
+    return "\n\n".join(text.splitlines()).splitlines()
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines]
+
+
+if __name__ == "__main__":
+    for text in pages().values():
+        print(text, end="\n\n")

@@ -1,1 +1,0 @@
-"""Put a person's own table in the place of the sample."""

@@ -1,0 +1,76 @@
+"""Emitted projects, installed and run as a person would: the sample, and tables of each task."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from sklearn import datasets
+
+from support.cli import dayone
+from support.rendering import snapshot
+
+TABLES = {"breast_cancer": "binary", "wine": "multiclass", "diabetes": "regression"}
+# What a machine with only Python and git has on its PATH.
+BARE_PATH = os.pathsep.join(["/usr/local/bin", "/usr/bin", "/bin"])
+
+
+def write_table(name: str, path: Path) -> Path:
+    """One of scikit-learn's small data sets as CSV; none of them has a time column."""
+    bunch = getattr(datasets, f"load_{name}")()
+    header = ",".join([*bunch.feature_names, "target"])
+    rows = [
+        ",".join(map(repr, [*map(float, row), target.item()]))
+        for row, target in zip(bunch.data, bunch.target, strict=True)
+    ]
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+@cache
+def new_project(name: str, folder: Path) -> Path:
+    """A project made by `dayone new` from the work tree's template."""
+    template = snapshot()
+    own = []
+    if name in TABLES:
+        own = ["--table", write_table(name, folder / f"{name}.csv"), "--target", "target"]
+    project = folder / f"my-{name.replace('_', '-')}"
+    made = dayone(
+        "new", project, "--template", template.repository, "--vcs-ref", template.commit,
+        "--defaults", *own,
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    return project
+
+
+def run(project: Path, line: str, expect: int = 0) -> str:
+    """Run a shell line in a project, with nothing on the PATH but Python and git."""
+    python = Path(sys.executable).resolve().parent
+    environment = {
+        "HOME": os.environ["HOME"],
+        "LANG": "C.UTF-8",
+        "PATH": os.pathsep.join([str(python), BARE_PATH]),
+        **{name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))},
+        **{name: value for name, value in os.environ.items() if name.startswith(("SSL_", "GIT_"))},
+    }
+    environment.pop("UV_PROJECT_ENVIRONMENT", None)
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == expect, said[-6000:]
+    assert "Traceback" not in said, said[-6000:]
+    return said
+
+
+@pytest.fixture(scope="session")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("projects")

@@ -1,0 +1,45 @@
+"""Every emitted project passes its own checks and runs its whole loop, by its README's lines."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import TABLES, new_project, run
+
+NAMES = ["sample", *TABLES]
+
+
+def readme_lines(project: Path) -> tuple[str, str]:
+    """The line that runs the loop, and the line that runs the tests."""
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    lines = [line.strip() for line in re.findall(r"^.*-m venv .*nox.*$", readme, re.MULTILINE)]
+    loop, tests = lines
+    return loop, tests
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES])
+def project(request: pytest.FixtureRequest, projects: Path) -> Path:
+    return new_project(request.param, projects)
+
+
+def test_loop_ends_with_a_served_prediction(project: Path) -> None:
+    said = run(project, readme_lines(project)[0])
+    assert "is the champion" in said
+    assert '"prediction":' in said
+    assert "Where to look" in said
+    verdict = next(project.glob("models/*/verdict.json"))
+    assert json.loads(verdict.read_text(encoding="utf-8"))["passed"]
+
+
+def test_own_checks_pass(project: Path) -> None:
+    said = run(project, readme_lines(project)[1])
+    for session in ("lint", "types", "tests"):
+        assert f"Session {session} was successful" in said
+    assert not re.search(r"\d+ (skipped|xfailed|deselected)", said), said[-3000:]
+
+
+def test_loop_leaves_only_what_it_says_to_commit(project: Path) -> None:
+    changed = run(project, "git status --porcelain").split()[1::2]
+    assert {name.partition("/")[0] for name in changed} <= {"data", "docs", "dvc.lock", "reports"}
