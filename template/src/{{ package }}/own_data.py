@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +25,11 @@ SAMPLE = "flights"
 STARTED_WITH = "df4a2759707c1863487d1db8d2a961e25ef29971a30da842eb2ebb06eb888ed9"
 MOST_SLICES = 3
 PACKAGE = Path("src") / __name__.partition(".")[0]
+
+PARAMS = Path("params.yaml")
+TRAINING_SQL = Path("sql/training.sql")
+DATA_CARD = Path("docs/data_card.md")
+OVERWRITTEN = [PARAMS, TRAINING_SQL, DATA_CARD, charter.PATH]
 
 SQL = """\
 -- How the landed datasets become the training table (DuckDB).
@@ -57,7 +63,7 @@ The KPI above, its value today, and the value at which the project has paid for 
 
 The person who owns the KPI sets `owner` and `signed` (a date) above.
 """
-DATA_CARD = """\
+DATA_CARD_TEXT = """\
 # Data card
 
 Source: `{source}`. Target: `{target}` ({task}). What each column means, when it is known and how
@@ -120,13 +126,11 @@ def use_data(source: Path, roles: Roles, wanted_task: Task | None = None) -> Own
     ids = {name for name, role in inferred_roles.items() if role in ("id", "forbidden")}
     sample = synthetic.sample(table, roles.target, ids)
     contract_path = Path("contracts") / f"{dataset}.odcs.yaml"
+    _check_committed([contract_path, *OVERWRITTEN])
     document = infer.contract(table, dataset, roles, task, _owner())
     written = [
         _write(contract_path, infer.HEADER + _yaml(document)),
-        _write(
-            Path("sql/training.sql"),
-            SQL.format(dataset=dataset, target=roles.target.replace('"', '""')),
-        ),
+        _write(TRAINING_SQL, SQL.format(dataset=dataset, target=roles.target.replace('"', '""'))),
         _write_sample(Path("data/sample") / f"{dataset}.parquet", sample),
         _update_params(
             {
@@ -138,8 +142,7 @@ def use_data(source: Path, roles: Roles, wanted_task: Task | None = None) -> Own
         ),
         _write(charter.PATH, _charter(roles.target, task)),
         _write(
-            Path("docs/data_card.md"),
-            DATA_CARD.format(source=source.name, target=roles.target, task=task),
+            DATA_CARD, DATA_CARD_TEXT.format(source=source.name, target=roles.target, task=task)
         ),
     ]
     features, general = PACKAGE / "features.py", PACKAGE / "general_features.py"
@@ -162,8 +165,19 @@ def use_data(source: Path, roles: Roles, wanted_task: Task | None = None) -> Own
     )
 
 
+def _check_committed(paths: list[Path]) -> None:
+    """Refuse to overwrite what git could not bring back."""
+    command = ["git", "diff", "--name-only", "--relative", "HEAD", "--", *map(str, paths)]
+    changed = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Before the first commit there is nothing of a person's to lose, and git fails.
+    if changed.returncode == 0 and changed.stdout:
+        names = ", ".join(changed.stdout.splitlines())
+        raise TableError(f"{names}: changed, and would be overwritten; commit first")
+
+
 def _remove_sample() -> list[Path]:
     paths = [
+        Path("docs/decisions/0001-predict-at-departure.md"),
         Path("contracts") / f"{SAMPLE}.odcs.yaml",
         Path("data/sample") / f"{SAMPLE}.parquet",
         Path("data/sample/make_flights.py"),
@@ -207,19 +221,18 @@ def _charter(target: str, task: Task) -> str:
 
 def _update_params(values: dict[str, Any]) -> Path:
     """Change these keys of params.yaml and keep the comments."""
-    path = Path("params.yaml")
     yaml_file = YAML()
     yaml_file.preserve_quotes = True
-    params = yaml_file.load(path)
+    params = yaml_file.load(PARAMS)
     for key, value in _quoted(values).items():
         if isinstance(value, dict):
             params[key].update(value)
         else:
             params[key] = value
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = PARAMS.with_suffix(".unfinished")
     yaml_file.dump(params, unfinished)
-    unfinished.replace(path)
-    return path
+    unfinished.replace(PARAMS)
+    return PARAMS
 
 
 def _quoted(value: Any) -> Any:
