@@ -7,7 +7,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests"]
 
 CONSTRAINTS = ("--constraint", "requirements/dev.txt")
-OWN_CODE = ("src", "hooks", "tests", "noxfile.py")
+OWN_CODE = ("src", "hooks", "tests", "docs", "benchmarks", "noxfile.py")
 # The longest first, so that no core waits for another at the end.
 DEFAULT_TESTS = ("tests/project/test_project.py", "tests/render", "tests/cli")
 PYPROJECT = nox.project.load_toml("pyproject.toml")

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from .conftest import new_project, run
 
-ALONE = (
-    "unshare --net bash -euc 'ip link set lo up; UV_OFFLINE=1 .venv/bin/uv run nox -s demo'"
-)
+ALONE = "unshare --net bash -euc 'ip link set lo up; UV_OFFLINE=1 .venv/bin/uv run nox -s demo'"
 
 
 def test_loop_and_server_run_with_loopback_alone(projects: Path) -> None:

@@ -59,7 +59,7 @@ def register(params: Params, settings: Settings) -> Registration:
     champion = store.champion()
     if champion is not None and _is_what_serves(store, champion, verdict):
         return Registration(champion.digest, None, [])
-    verdict["checks"].append(_not_worse(verdict, champion))
+    verdict["checks"].append(not_worse(verdict, champion))
     verdict["passed"] = all(check["passed"] for check in verdict["checks"])
     refusals = [check["detail"] for check in verdict["checks"] if not check["passed"]]
     if dirty:
@@ -90,7 +90,7 @@ def _is_what_serves(store: ModelStore, champion: Champion, verdict: dict[str, An
     return all(judged[key] == verdict[key] for key in ("contract", "features", "data", "metrics"))
 
 
-def _not_worse(verdict: dict[str, Any], champion: Champion | None) -> dict[str, Any]:
+def not_worse(verdict: dict[str, Any], champion: Champion | None) -> dict[str, Any]:
     """Refuse a model whose loss is above the champion's by more than chance explains."""
     loss = verdict["loss"]
     if champion is None:
