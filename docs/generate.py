@@ -249,7 +249,8 @@ def ownership_page(settings: dict[str, Any]) -> str:
     rows = []
     for pattern, owner in sorted(ownership.rules):
         path = pattern.strip("/").replace("*", "<package>")
-        rows.append([f"`{path}`", owner, at_update(pattern, seeds, settings["_skip_if_exists"])])
+        ours = [seed for seed in seeds if deciding(ownership, seed) == pattern]
+        rows.append([f"`{path}`", owner, at_update(pattern, ours, settings["_skip_if_exists"])])
     return "\n".join(
         [
             "# Who owns which file",
@@ -283,15 +284,18 @@ def excluded_on_update(exclude: list[str]) -> list[str]:
     ]
 
 
-def at_update(pattern: str, seeds: list[str], skipped: list[str]) -> str:
-    def among(paths: list[str]) -> bool:
-        return any(matches(path, pattern.strip("/")) for path in paths)
+def deciding(ownership: Ownership, path: str) -> str | None:
+    """The pattern of the owner of a path."""
+    return next((row for row, _ in ownership.rules if matches(row, path.strip("/"))), None)
 
-    if among(seeds):
+
+def at_update(pattern: str, seeds: list[str], skipped: list[str]) -> str:
+    """What an update does to a pattern's paths, of which the seeds were written only once."""
+    if pattern in seeds:
         return "nothing: edits and deletions stay, and nothing new arrives"
-    if any(matches(pattern, seed.strip("/")) for seed in seeds):
+    if seeds:
         return "nothing to what came with the project"
-    if among(skipped):
+    if pattern in skipped:
         return "nothing while it exists; writes it where it is missing"
     return "merges"
 

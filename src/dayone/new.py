@@ -112,8 +112,12 @@ def _create(options: Options, dest: Path, template: Template, screen: Screen) ->
         screen.next_steps([_enter(options), *by_hand(options, dest, repository=outer is None)])
         return created
     settings = hook_settings(options, dest, created, repository=outer is None)
-    with undone_when_refused(dest, existed), screen.steps() as report:
-        hooks.run_hook(hook, dest, settings, report)
+    try:
+        with undone_when_refused(dest, existed), screen.steps() as report:
+            hooks.run_hook(hook, dest, settings, report)
+    except ProjectStaysError as error:
+        error.commands.append(f"{typed_uv()} run nox -s demo")
+        raise
     if not options.run:
         screen.next_steps([_enter(options), f"{typed_uv()} run nox -s demo"])
     return replace(created, hooks=True)

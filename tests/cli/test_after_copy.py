@@ -91,6 +91,7 @@ def test_an_index_out_of_reach_leaves_the_project_and_says_what_to_run(
     rest = result.err.partition("run there:")[2]
     assert " lock\n" in rest
     assert "git commit -m 'Start my-poc'" in rest
+    assert rest.rstrip().endswith(" run nox -s demo")
 
 
 def test_a_hook_that_breaks_is_one_message(own_template: Path, dest: Path) -> None:

@@ -12,7 +12,13 @@ from sklearn import datasets
 from support.cli import dayone
 from support.rendering import snapshot
 
-TABLES = {"breast_cancer": "binary", "wine": "multiclass", "diabetes": "regression"}
+# Every project takes another answer, so that each choice is run as well as rendered.
+ANSWERS = {
+    "sample": [],
+    "breast_cancer": ["python_version=3.13"],
+    "wine": ["serving=batch"],
+    "diabetes": ["serving=realtime", "python_version=3.11"],
+}
 # What a machine with only Python and git has on its PATH.
 BARE_PATH = os.pathsep.join(["/usr/local/bin", "/usr/bin", "/bin"])
 
@@ -33,13 +39,14 @@ def write_table(name: str, path: Path) -> Path:
 def new_project(name: str, folder: Path) -> Path:
     """A project made by `dayone new` from the work tree's template."""
     template = snapshot()
+    answers = [part for answer in ANSWERS[name] for part in ("--data", answer)]
     own = []
-    if name in TABLES:
+    if name != "sample":
         own = ["--table", write_table(name, folder / f"{name}.csv"), "--target", "target"]
     project = folder / f"my-{name.replace('_', '-')}"
     made = dayone(
         "new", project, "--template", template.repository, "--vcs-ref", template.commit,
-        "--defaults", *own,
+        "--defaults", *answers, *own,
     )  # fmt: skip
     assert made.code == 0, made.err
     return project

@@ -5,10 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from .conftest import TABLES, new_project, run
-
-NAMES = ["sample", *TABLES]
+from .conftest import ANSWERS, new_project, run
 
 
 def readme_lines(project: Path) -> tuple[str, str]:
@@ -19,15 +18,19 @@ def readme_lines(project: Path) -> tuple[str, str]:
     return loop, tests
 
 
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES])
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ANSWERS]
+)
 def project(request: pytest.FixtureRequest, projects: Path) -> Path:
     return new_project(request.param, projects)
 
 
-def test_loop_ends_with_a_served_prediction(project: Path) -> None:
+def test_loop_ends_with_predictions(project: Path) -> None:
     said = run(project, readme_lines(project)[0])
     assert "is the champion" in said
-    assert '"prediction":' in said
+    answers = yaml.safe_load((project / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert ('"prediction":' in said) == ("realtime" in answers["serving"])
+    assert (project / "data/predictions.parquet").exists() == ("batch" in answers["serving"])
     assert "Where to look" in said
     verdict = next(project.glob("models/*/verdict.json"))
     assert json.loads(verdict.read_text(encoding="utf-8"))["passed"]

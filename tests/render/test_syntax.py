@@ -86,6 +86,7 @@ CHOICES = [
     {"serving": ["realtime"]},
     {"project_name": "Détection d'anomalies, très longue et d'un seul tenant"[:50]},
     {"project_name": "x" * 50},
+    {"project_name": "Ab"},
 ]
 
 

@@ -59,7 +59,9 @@ def register(params: Params, settings: Settings) -> Registration:
     champion = store.champion()
     if champion is not None and _is_what_serves(store, champion, verdict):
         return Registration(champion.digest, None, [])
-    verdict["checks"].append(not_worse(verdict, champion))
+    model = Model(MODEL)
+    rival = champion if champion and predicts_the_same(store, champion, model) else None
+    verdict["checks"].append(not_worse(verdict, rival))
     verdict["passed"] = all(check["passed"] for check in verdict["checks"])
     refusals = [check["detail"] for check in verdict["checks"] if not check["passed"]]
     if dirty:
@@ -70,7 +72,7 @@ def register(params: Params, settings: Settings) -> Registration:
         return Registration(champion.digest, None, refusals)
     digest = store.put(MODEL, verdict)
     version = tracking.record(
-        Model(MODEL), verdict, params, settings, commit=commit, dirty=dirty, champion=not refusals
+        model, verdict, params, settings, commit=commit, dirty=dirty, champion=not refusals
     )
     if not refusals:
         store.set_champion(digest)
@@ -90,11 +92,21 @@ def _is_what_serves(store: ModelStore, champion: Champion, verdict: dict[str, An
     return all(judged[key] == verdict[key] for key in ("contract", "features", "data", "metrics"))
 
 
+def predicts_the_same(store: ModelStore, champion: Champion, model: Model) -> bool:
+    """Whether the champion's loss is of the same target of the same dataset."""
+    try:
+        served = Model(store.open(champion.digest))
+    except Unblessed:
+        return False
+    tasks = [(m.info.task, m.contract.name, m.contract.target.name) for m in (served, model)]
+    return tasks[0] == tasks[1]
+
+
 def not_worse(verdict: dict[str, Any], champion: Champion | None) -> dict[str, Any]:
     """Refuse a model whose loss is above the champion's by more than chance explains."""
     loss = verdict["loss"]
     if champion is None:
-        detail = "there is no champion yet"
+        detail = "there is no champion for this target yet"
     else:
         detail = f"loss {loss['value']:.4g}, the champion's {champion.loss:.4g}"
         if champion.data != verdict["data"]:
