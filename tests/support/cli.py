@@ -12,8 +12,10 @@ from typing import NamedTuple
 COMMAND = (sys.executable, "-m", "dayone")
 # Makes standard input the terminal that sends Ctrl-C, as a shell does.
 ON_TERMINAL = """
-import fcntl, runpy, termios
+import fcntl, runpy, signal, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+# A background job, as CI may be, has Ctrl-C ignored, and hands that on to what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_module("dayone", run_name="__main__")
 """
 

@@ -190,7 +190,8 @@ def _remove_sample() -> list[Path]:
 
 
 def _owner() -> str:
-    return metadata.metadata(MODEL_NAME).get("Author") or "unknown"
+    authors = metadata.metadata(MODEL_NAME).get_all("Author")
+    return authors[0] if authors else "unknown"
 
 
 def _portable(source: Path) -> str:

@@ -168,7 +168,7 @@ def _model_block(params: Params, verdict: dict[str, Any], commit: str) -> str:
     }
     metrics = {name: _figure(value) for name, value in verdict["metrics"].items()}
     checks = [
-        f"- {'passed' if check['passed'] else 'FAILED'}: {check['name']}. {check['detail']}"
+        f"- {'passed' if check['passed'] else '**failed**'}, {check['name']}: {check['detail']}"
         for check in verdict["checks"]
     ]
     return "\n\n".join(
