@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from results import clone, environment, keep, median, table
 
-WARM, COLD = 5, 3
+WARM, COLD = 5, 5
 GROUPS = {
     "serve": ["--no-default-groups", "--group", "serve"],
     "train": ["--no-default-groups", "--group", "train"],

@@ -76,7 +76,8 @@ def bring_table(project: Path, settings: dict[str, Any]) -> None:
     run([settings["uv"], "sync", "--quiet"], project)
     result = start([settings["uv"], "run", "--quiet", "--no-sync", *settings["table"]], project)
     if result.returncode:
-        refuse(result.stderr.strip() or result.stdout.strip(), result.returncode)
+        reason = result.stderr.strip() or result.stdout.strip()
+        refuse(reason.removeprefix("Error: "), result.returncode)
     report("note", result.stdout.strip())
 
 

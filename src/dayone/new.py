@@ -97,6 +97,11 @@ def _create(options: Options, dest: Path, template: Template, screen: Screen) ->
             hooks=False,
             warnings=warnings,
         )
+        if options.defaults and "project_name" not in data and _renamed(created):
+            warnings.append(
+                f"{dest.name} cannot be a project's name, so it is called "
+                f"{created.answers['project_name']}; -d project_name=… names it."
+            )
         screen.summary(created.dest, created.answers, created.files, _own_table(options))
         for warning in warnings:
             screen.warn(warning)
@@ -239,6 +244,12 @@ def _nesting_warning(dest: Path, outer: Path | None) -> list[str]:
         f"{dest} lies in the git repository {outer}: it gets no repository of its own, "
         "and what to commit is left to you."
     ]
+
+
+def _renamed(created: Created) -> bool:
+    """Whether the default of the project's name is not the folder's."""
+    name = created.answers.get("project_name")
+    return name is not None and name != Path(created.dest).name
 
 
 def _own_table(options: Options) -> str | None:

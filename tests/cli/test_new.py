@@ -35,8 +35,9 @@ def test_the_folder_names_the_project(template: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_name_it_leaves_the_default(template: Path, tmp_path: Path) -> None:
-    dayone("new", tmp_path / "json", "--template", template, *CALM)
+    result = dayone("new", tmp_path / "json", "--template", template, *CALM)
     assert answers(tmp_path / "json")["project_name"] == "My PoC"
+    assert "json cannot be a project's name" in result.err
 
 
 def test_the_current_folder_will_do(template: Path, tmp_path: Path) -> None:

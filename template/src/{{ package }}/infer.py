@@ -107,8 +107,8 @@ def infer_task(target: pl.Series, wanted: Task | None) -> Task:
         rarest, rows = counts.sort("count").row(0)
         if rows < FEWEST_PER_CLASS:
             raise TableError(
-                f"{target.name!r}: the class {rarest!r} has {rows} rows, at least "
-                f"{FEWEST_PER_CLASS} are needed; remove or merge it, or say --task regression"
+                f"{target.name!r}: the class {rarest!r} is in {rows} of the rows, at least "
+                f"{FEWEST_PER_CLASS} are needed; remove it, or merge it with another class"
             )
     return task
 
@@ -135,6 +135,14 @@ def _check_classes(known: pl.Series) -> None:
 def as_classes(target: pl.Series) -> pl.Series:
     """The target of a classification: numbers like 1.0 and 2.0 are the classes 1 and 2."""
     return target.cast(pl.Int64) if target.dtype.is_numeric() else target
+
+
+def gives_away(feature: pl.Series, target: pl.Series) -> bool:
+    """Whether a feature of few values leaves nothing open about the target: is it known in time?"""
+    known = pl.DataFrame({"feature": feature, "target": target}).drop_nulls()
+    if not 2 <= known["feature"].n_unique() <= MOST_LEVELS:
+        return False
+    return known.group_by("feature").agg(pl.col("target").n_unique())["target"].max() == 1
 
 
 def positive_class(target: pl.Series) -> Any:

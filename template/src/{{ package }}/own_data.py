@@ -97,6 +97,8 @@ class OwnData:
     without_target: int
     features: list[str]
     set_aside: list[str]
+    giving_away: list[str]
+    dates: list[str]
     written: list[Path]
     removed: list[Path]
     kept: list[Path]
@@ -159,6 +161,12 @@ def use_data(source: Path, roles: Roles, wanted_task: Task | None = None) -> Own
         without_target=table[roles.target].null_count(),
         features=inputs,
         set_aside=set_aside,
+        giving_away=[name for name in inputs if infer.gives_away(table[name], table[roles.target])],
+        dates=[
+            name
+            for name in inputs
+            if roles.time is None and infer.logical_type(table[name]) in ("date", "timestamp")
+        ],
         written=written,
         removed=removed,
         kept=[] if replaceable else [features],

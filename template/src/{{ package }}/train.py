@@ -20,8 +20,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from .charter import Charter
-from .columns import Columns, matrix
+from .columns import Categories, Columns, matrix
 from .contract import Contract
+from .errors import ProjectError
 from .export import lightgbm_to_onnx, linear_to_onnx
 from .features import features
 from .metrics import LOSS_NAME, Array, Bootstrap, number, per_row_loss
@@ -34,6 +35,10 @@ from .splits import find_classes, read
 BACKGROUND_ROWS = 100
 
 OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
+
+
+class FeaturesError(ProjectError):
+    """features.py does not fit the contract."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def train(params: Params, contract: Contract, charter: Charter) -> Training:
         classes = find_classes(values, params.positive, params.task == "binary")
     categories = fit_categories(contract, splits["train"].columns, params.model.max_categories)
     codes = category_codes(categories)
-    named = {name: features(split.columns, codes) for name, split in splits.items()}
+    named = {name: named_features(split.columns, codes) for name, split in splits.items()}
     data = {
         name: Data(matrix(named[name]), split.target(classes)) for name, split in splits.items()
     }
@@ -99,6 +104,17 @@ def train(params: Params, contract: Contract, charter: Charter) -> Training:
     np.save(MODEL / "background.npy", rows.features[np.sort(background)])
     shutil.copyfile(params.contract_path, MODEL / "contract.odcs.yaml")
     return Training(kind, reason, file_digest(MODEL / "model.onnx"))
+
+
+def named_features(columns: Columns, codes: Categories) -> Columns:
+    """What features.py makes of the columns; raise FeaturesError when it wants another one."""
+    try:
+        return features(columns, codes)
+    except KeyError as error:
+        raise FeaturesError(
+            f"features.py uses the column {error}, but the contract's inputs are "
+            f"{', '.join(map(repr, columns))}: adapt features.py"
+        ) from None
 
 
 def fit_categories(contract: Contract, columns: Columns, most: int) -> dict[str, list[str]]:
