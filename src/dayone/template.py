@@ -3,24 +3,23 @@
 import importlib.metadata
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import yaml
 
 from dayone import __version__
 from dayone.errors import DayoneError, UsageError
-from dayone.project import git, last_line, run_git, work_tree
+from dayone.project import git, run_git
+from dayone.source import Source, open_source, without_credentials
 
 SNAPSHOT_REF = "refs/dayone/snap"
-_SHORTHANDS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
 
 @dataclass(frozen=True)
@@ -72,15 +71,15 @@ class Template:
 @contextmanager
 def open_template(given: str | None, ref: str | None, *, dev: bool) -> Iterator[Template]:
     """The template at one commit; what had to be fetched is gone afterwards."""
-    source, pinned = (given, None) if given else _installed_source()
-    path = Path(source).expanduser()
-    if path.is_dir() and _is_checkout(path):
-        yield _from_checkout(path.resolve(), ref, dev=dev)
-        return
-    if dev:
-        raise UsageError(f"--dev takes the uncommitted state of a checkout; {source} is not one.")
-    with tempfile.TemporaryDirectory(prefix="dayone-template-") as folder:
-        yield _from_repository(source, ref or pinned, Path(folder))
+    name, pinned = (given, None) if given else _installed_source()
+    with open_source(name) as source:
+        if source.checkout:
+            yield _from_checkout(source, ref, dev=dev)
+        elif dev:
+            raise UsageError(f"--dev takes the uncommitted state of a checkout; {name} is not one.")
+        else:
+            wanted = ref or pinned or source.latest_tag() or "HEAD"
+            yield Template(source.repository, source.resolve(wanted), source.name)
 
 
 def _installed_source() -> tuple[str, str | None]:
@@ -103,25 +102,14 @@ def _installed_source() -> tuple[str, str | None]:
     return urls["Repository"], f"v{__version__}"
 
 
-def _is_checkout(path: Path) -> bool:
-    """Whether a folder is the top of a work tree; if not, it must be a bare repository."""
-    if work_tree(path) == path.resolve():
-        return True
-    if run_git("rev-parse", "--is-bare-repository", cwd=path).stdout.strip() == "true":
-        return False
-    raise DayoneError(
-        f"The template {path} is not a git repository, so a project could not be updated from it. "
-        "Clone the template with git, or name another with --template."
-    )
-
-
-def _from_checkout(checkout: Path, ref: str | None, *, dev: bool) -> Template:
+def _from_checkout(source: Source, ref: str | None, *, dev: bool) -> Template:
+    checkout = source.repository
     if dev and ref:
         raise UsageError("--dev takes the checkout as it is; leave out --vcs-ref, or --dev.")
     if dev:
         commit = snapshot(checkout)
     else:
-        commit = _resolve(checkout, ref or "HEAD", str(checkout))
+        commit = source.resolve(ref or "HEAD")
         if ref in {None, "HEAD"} and git("status", "--porcelain", cwd=checkout):
             raise DayoneError(
                 f"The template {checkout} has changes that are not committed, so a project made "
@@ -135,17 +123,6 @@ def _from_checkout(checkout: Path, ref: str | None, *, dev: bool) -> Template:
         "https remote: it can be updated on this machine only."
     )
     return Template(checkout, commit, str(checkout), (warning,))
-
-
-def _from_repository(source: str, ref: str | None, folder: Path) -> Template:
-    url = _without_credentials(_expand(source))
-    if not re.match(r"[\w+]+://|[\w.-]+@[\w.-]+:", url) and not Path(url).exists():
-        raise DayoneError(f"There is no template at {source}: no such folder, and not a URL.")
-    clone = folder / "template.git"
-    result = run_git("clone", "--quiet", "--bare", "--", _expand(source), str(clone), cwd=folder)
-    if result.returncode:
-        raise DayoneError(f"The template {url} cannot be read: {last_line(result.stderr)}")
-    return Template(clone, _resolve(clone, ref or _latest_tag(clone) or "HEAD", url), url)
 
 
 def snapshot(checkout: Path) -> str:
@@ -168,33 +145,6 @@ def snapshot(checkout: Path) -> str:
     return commit
 
 
-def _resolve(repository: Path, ref: str, name: str) -> str:
-    """The full hash of a tag, branch or commit."""
-    for candidate in (ref, f"refs/remotes/origin/{ref}"):
-        result = run_git(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}",
-            cwd=repository,
-        )  # fmt: skip
-        if result.returncode == 0:
-            return result.stdout.strip()
-    if ref == "HEAD":
-        raise DayoneError(f"The template {name} has no commit yet.")
-    latest = _latest_tag(repository)
-    hint = f" Its latest tag is {latest}." if latest else " It has no tags."
-    raise DayoneError(f"The template {name} has no tag, branch or commit {ref!r}.{hint}")
-
-
-def _latest_tag(repository: Path) -> str | None:
-    """The newest release, as Copier picks it: the highest version that is not a pre-release."""
-    tags = git("tag", "--list", cwd=repository).splitlines()
-    releases = [tag for tag in tags if re.fullmatch(r"v?\d+(\.\d+)*", tag)]
-    return max(
-        releases,
-        key=lambda tag: [int(part) for part in tag.removeprefix("v").split(".")],
-        default=None,
-    )
-
-
 def _published_at(checkout: Path, commit: str) -> str | None:
     """Origin's https URL, when origin has this commit."""
     url = run_git("remote", "get-url", "origin", cwd=checkout).stdout.strip()
@@ -203,21 +153,4 @@ def _published_at(checkout: Path, commit: str) -> str | None:
     on_origin = git(
         "for-each-ref", "--count=1", f"--contains={commit}", "refs/remotes/origin", cwd=checkout
     )
-    return _without_credentials(url) if on_origin else None
-
-
-def _expand(source: str) -> str:
-    """A URL that other tools can read as well: no shorthand, no prefix, an absolute path."""
-    for shorthand, start in _SHORTHANDS.items():
-        if source.startswith(shorthand):
-            return start + source.removeprefix(shorthand).lstrip("/")
-    source = source.removeprefix("git+")
-    path = Path(source).expanduser()
-    return str(path.resolve()) if path.exists() else source
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.scheme.startswith("http"):
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return without_credentials(url) if on_origin else None

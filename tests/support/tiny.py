@@ -7,7 +7,10 @@ from support import ROOT
 from support.git import commit_all
 
 FILES = {
-    "{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers | to_nice_yaml(width=10000) }}",
+    "{{ _copier_conf.answers_file }}.jinja": (
+        "_commit_sha: {{ _copier_conf.vcs_ref_hash | to_json }}\n"
+        "{{ _copier_answers | to_nice_yaml(width=10000) }}"
+    ),
     "README.md.jinja": "# {{ project_name }}\n",
     "pyproject.toml.jinja": """\
 [project]
