@@ -13,6 +13,7 @@ import typer
 
 from dayone import __version__
 from dayone.errors import DayoneError, ProjectStaysError, UsageError
+from dayone.evolve import Options as Evolve
 from dayone.new import Options, new, run_demo
 from dayone.project import forget_git_location
 from dayone.screen import Screen
@@ -138,6 +139,118 @@ def new_command(
         typer.echo(json.dumps(asdict(created), ensure_ascii=False, indent=2))
     if run:
         raise typer.Exit(run_demo(Path(created.dest), to_stderr=as_json))
+
+
+ProjectArgument = Annotated[
+    Path, typer.Argument(metavar="PROJECT", help="Folder of the project.", show_default="here")
+]
+TemplateOption = Annotated[
+    str | None, typer.Option(help="URL or folder that the template has moved to.")
+]
+VersionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--vcs-ref",
+        "-r",
+        help="Tag, branch or commit to go to; `:current:` stays. Without it: the newest release.",
+    ),
+]
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option("--data", "-d", metavar="NAME=VALUE", help="Change an answer; repeatable."),
+]
+DataFileOption = Annotated[
+    Path | None, typer.Option("--data-file", help="YAML file of answers; --data goes first.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Report as one JSON object on stdout.")]
+
+PLAN_EXAMPLES = """
+Examples:
+
+- `dayone plan` shows what an update to the newest release would do
+
+- `dayone plan --diff -r v1.3.0` shows it as a patch, to that release
+
+- `dayone plan -d serving=batch -r :current:` shows what another answer would do
+"""
+
+
+@app.command("plan", epilog=PLAN_EXAMPLES)
+def plan_command(
+    project: ProjectArgument = Path(),
+    template: TemplateOption = None,
+    vcs_ref: VersionOption = None,
+    data: DataOption = None,
+    data_file: DataFileOption = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Show the changes as a patch.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an update or another answer would do to the project; touches nothing."""
+    from dayone.plan import plan
+
+    options = Evolve(
+        project=project,
+        template=template,
+        vcs_ref=vcs_ref,
+        data=data or [],
+        data_file=data_file,
+    )
+    plan(options, Screen(json=as_json), diff=diff, as_json=as_json)
+
+
+UPDATE_EXAMPLES = """
+Examples:
+
+- `dayone update` goes to the newest release, asking only what is new
+
+- `dayone update --defaults` asks nothing
+
+- `dayone update -d serving=batch -r :current:` changes an answer and stays at the version
+
+- `dayone update --template https://example.com/moved/dayone` when the template has moved
+
+Ends with 0 when it is done or there is nothing to do, 3 when edits are in conflict or the
+project's checks fail.
+"""
+
+
+@app.command("update", epilog=UPDATE_EXAMPLES)
+def update_command(
+    project: ProjectArgument = Path(),
+    template: TemplateOption = None,
+    vcs_ref: VersionOption = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", "-l", help="Take the defaults of new questions.")
+    ] = False,
+    data: DataOption = None,
+    data_file: DataFileOption = None,
+    hooks: Annotated[
+        bool | None,
+        typer.Option(
+            "--hooks/--no-hooks",
+            help="Run migrations, lock packages, check the project. Without either: asks.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the project to another version or answer, in one commit, or change nothing."""
+    from dayone.update import update
+
+    options = Evolve(
+        project=project,
+        template=template,
+        vcs_ref=vcs_ref,
+        defaults=defaults,
+        data=data or [],
+        data_file=data_file,
+        hooks=hooks,
+    )
+    updated = update(options, Screen(json=as_json))
+    if as_json:
+        report = asdict(updated)
+        typer.echo(json.dumps({**report.pop("plan"), **report}, ensure_ascii=False, indent=2))
+    raise typer.Exit(updated.exit_code)
 
 
 def own_table(path: Path | None, target: str | None, **roles: str | None) -> Table | None:

@@ -20,8 +20,8 @@ from dayone.project import (
     files_below,
     find_uv,
     read_answers,
-    record_source,
     require_git,
+    typed_uv,
     work_tree,
 )
 from dayone.render import render
@@ -86,7 +86,6 @@ def _create(options: Options, dest: Path, template: Template, screen: Screen) ->
     with staged(dest) as stage:
         with screen.working("Rendering") if options.defaults else ExitStack():
             render(template, stage, data, defaults=options.defaults)
-        record_source(stage, template.recorded)
         remembered = read_answers(stage)
         created = Created(
             dest=str(dest),
@@ -222,11 +221,6 @@ def by_hand(options: Options, project: Path, *, repository: bool) -> list[str]:
         *([f"{uv} run pre-commit install"] if repository else []),
         f"{uv} run nox -s demo",
     ]
-
-
-def typed_uv() -> str:
-    """How a person calls uv: by name where it is on the PATH, else where dayone has it."""
-    return "uv" if shutil.which("uv") else shlex.quote(find_uv())
 
 
 def _enter(options: Options) -> str:

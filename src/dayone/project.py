@@ -2,9 +2,11 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import yaml
 from dayone.errors import DayoneError
 
 ANSWERS_FILE = ".copier-answers.yml"
+_PUT_BACK = f"Put it back as it was, with git checkout -- {ANSWERS_FILE} or from an older commit."
+_OLDEST_GIT = (2, 38)
 
 # Set while git runs a hook or an alias, and then they name that repository instead of ours.
 _GIT_LOCATION = (
@@ -35,19 +39,90 @@ _OTHER_PYTHON = (
 )
 
 
+@dataclass(frozen=True)
+class Project:
+    """A repository that was made from a template, or a folder in one."""
+
+    folder: Path
+    top: Path
+    answers: dict[str, Any]
+    source: str
+    version: str
+    commit: str | None
+    head: str
+
+    @property
+    def prefix(self) -> str:
+        """Where the project lies in its repository: empty, or a path that ends in a slash."""
+        relative = self.folder.relative_to(self.top).as_posix()
+        return "" if relative == "." else f"{relative}/"
+
+
+def open_project(path: Path) -> Project:
+    """The project at a folder; from the current folder, also one that it lies in."""
+    require_git(_OLDEST_GIT)
+    if not path.is_dir():
+        raise DayoneError(f"{path} is not a folder, so it is no project.")
+    top = work_tree(path)
+    folder = _project_folder(path.resolve(), top)
+    answers = read_answers(folder)
+    if top is None:
+        raise DayoneError(
+            f"{folder} is not in a git repository, so nothing can be compared or undone. "
+            'Run there: git init && git add -A && git commit -m "Start"'
+        )
+    head = run_git("rev-parse", "--verify", "--quiet", "HEAD", cwd=folder).stdout.strip()
+    if not head:
+        raise DayoneError(
+            f"{top} has no commit yet. Commit the project first: git commit -am Start"
+        )
+    for key in ("_src_path", "_commit"):
+        if not isinstance(answers.get(key), str) or not answers[key]:
+            raise DayoneError(
+                f"{folder / ANSWERS_FILE} was edited by hand: it has no {key}. {_PUT_BACK}"
+            )
+    commit = answers.get("_commit_sha")
+    return Project(
+        folder=folder,
+        top=top.resolve(),
+        answers={name: value for name, value in answers.items() if not name.startswith("_")},
+        source=answers["_src_path"],
+        version=answers["_commit"],
+        commit=commit if isinstance(commit, str) else None,
+        head=head,
+    )
+
+
+def _project_folder(path: Path, top: Path | None) -> Path:
+    inside = [folder for folder in path.parents if top and folder.is_relative_to(top.resolve())]
+    for folder in (path, *inside):
+        if (folder / ANSWERS_FILE).is_file():
+            return folder
+    raise DayoneError(
+        f"{path} is not a project: there is no {ANSWERS_FILE}. "
+        "Go to a folder that dayone new or copier copy made, or name it."
+    )
+
+
 def forget_git_location() -> None:
     """Let git find each repository by its folder, in this process and in all it starts."""
     for name in _GIT_LOCATION:
         os.environ.pop(name, None)
 
 
-def require_git() -> None:
+def require_git(oldest: tuple[int, int] = (0, 0)) -> None:
     if shutil.which("git") is None:
         raise DayoneError("git was not found on the PATH. Install git, then try again.")
+    if oldest > (0, 0):
+        found = re.search(r"(\d+)\.(\d+)", git("version", cwd=Path.cwd()))
+        if found and (int(found[1]), int(found[2])) < oldest:
+            raise DayoneError(
+                f"git {found[0]} is too old: merging needs {oldest[0]}.{oldest[1]} or newer."
+            )
 
 
 def run_git(
-    *arguments: str, cwd: Path, env: dict[str, str] | None = None
+    *arguments: str, cwd: Path, env: dict[str, str] | None = None, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run git in a folder without asking for anything, and leave its exit code to the caller."""
     return subprocess.run(
@@ -58,14 +133,14 @@ def run_git(
         text=True,
         encoding="utf-8",
         errors="surrogateescape",
-        stdin=subprocess.DEVNULL,
+        input=given,
         check=False,
     )
 
 
-def git(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> str:
+def git(*arguments: str, cwd: Path, env: dict[str, str] | None = None, given: str = "") -> str:
     """What git prints, without the line's end; git's own last word is the error."""
-    result = run_git(*arguments, cwd=cwd, env=env)
+    result = run_git(*arguments, cwd=cwd, env=env, given=given)
     if result.returncode:
         raise DayoneError(f"git {arguments[0]} failed in {cwd}: {last_line(result.stderr)}")
     return result.stdout.strip()
@@ -85,7 +160,17 @@ def work_tree(folder: Path) -> Path | None:
 
 def read_answers(project: Path) -> dict[str, Any]:
     """Everything in the answers file, with Copier's own `_commit` and `_src_path`."""
-    answers: dict[str, Any] = yaml.safe_load((project / ANSWERS_FILE).read_text(encoding="utf-8"))
+    path = project / ANSWERS_FILE
+    try:
+        answers = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DayoneError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DayoneError(
+            f"{path} was edited by hand and is not YAML any more. {_PUT_BACK}"
+        ) from error
+    if not isinstance(answers, dict):
+        raise DayoneError(f"{path} was edited by hand and holds no answers. {_PUT_BACK}")
     return answers
 
 
@@ -125,3 +210,8 @@ def find_uv() -> str:
         raise DayoneError(
             "uv was installed without its program. Run: pip install --force-reinstall uv"
         ) from error
+
+
+def typed_uv() -> str:
+    """How a person calls uv: by name where it is on the PATH, else where dayone has it."""
+    return "uv" if shutil.which("uv") else shlex.quote(find_uv())

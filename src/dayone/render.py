@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dayone.errors import DayoneError, UsageError
+from dayone.project import record_source
 from dayone.template import Template
 
 
@@ -26,6 +27,29 @@ def render(template: Template, dest: Path, data: dict[str, Any], *, defaults: bo
             quiet=True,
             settings=Settings(),  # a person's Copier settings could override derived values
         )
+    record_source(dest, template.recorded)
+
+
+def render_again(
+    template: Template, project: Path, changes: dict[str, Any], *, defaults: bool
+) -> None:
+    """Render into a folder that holds the answers of a project; asks only what is not answered."""
+    from copier import Settings, run_recopy
+
+    record_source(project, str(template.repository))
+    with _one_message(template), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_recopy(
+            project,
+            data=changes,
+            vcs_ref=template.commit,
+            defaults=defaults,
+            skip_answered=True,
+            overwrite=True,
+            quiet=True,
+            settings=Settings(),
+        )
+    record_source(project, template.recorded)
 
 
 @contextmanager

@@ -1,0 +1,196 @@
+"""A throw-away worktree in which an update is finished before the project sees any of it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dayone.errors import DayoneError
+from dayone.project import Project, git, run_git
+from dayone.switch import Stage, Switch, only_one, recover, start
+from dayone.trees import Tree, Trees
+
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+_BUSY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The worktree, at the commit that is being made."""
+
+    project: Project
+    stage: Stage
+    lock: int
+
+    @property
+    def folder(self) -> Path:
+        """The project in the worktree."""
+        return self.stage.new / self.project.prefix
+
+    def take(self, own: Tree, merged: Tree, trees: Trees) -> None:
+        """Make the worktree's files those of a merge."""
+        changed = {path: entry for path, entry in merged.items() if own.get(path) != entry}
+        trees.hand_over([entry.object for entry in changed.values()])
+        prefix = self.project.prefix
+        gone = [path for path in own if path not in merged]
+        lines = [f"0 {'0' * len(self.project.head)} 0\t{prefix}{path}\0" for path in gone]
+        lines += [f"{e.mode} {e.object} 0\t{prefix}{path}\0" for path, e in changed.items()]
+        git("update-index", "-z", "--index-info", cwd=self.stage.new, given="".join(lines))
+        for path in gone:
+            (self.folder / path).unlink()
+        _check_out([f"{prefix}{path}" for path in changed], self.stage.new)
+
+    def commit(self, message: str) -> str:
+        """Commit what is new in the worktree; the project's git hooks would need its packages."""
+        where = self.project.prefix or "."
+        git("add", "--all", "--", where, cwd=self.stage.new)
+        if run_git("diff", "--cached", "--quiet", "HEAD", cwd=self.stage.new).returncode == 0:
+            return git("rev-parse", "HEAD", cwd=self.stage.new)
+        git(*_NO_HOOKS, *identity(self.project.folder), "commit", "--quiet", "--no-verify",
+            "--cleanup=whitespace", "--file=-",
+            cwd=self.stage.new, given=message)  # fmt: skip
+        return git("rev-parse", "HEAD", cwd=self.stage.new)
+
+    def refuse_taken(self, branch: str) -> None:
+        ref = f"refs/heads/{branch}"
+        if run_git("show-ref", "--verify", "--quiet", ref, cwd=self._top).returncode == 0:
+            raise DayoneError(
+                f"The branch {branch} is there from an earlier update with conflicts. Resolve and "
+                f"merge it, or delete it: git branch -D {branch}"
+            )
+
+    def leave_on_branch(self, branch: str, commit: str) -> None:
+        git("update-ref", "-m", "dayone update", f"refs/heads/{branch}", commit, "", cwd=self._top)
+
+    def bring_in(self, commit: str, message: str) -> None:
+        """Put the commit in place of the one that is checked out."""
+        gone, come = _difference(self.project.head, commit, self._top)
+        for path in {*gone, *come}:
+            self._refuse_read_only(path)
+        index = Path(_git_path("index", self._top))
+        next_index = Path(_git_path("dayone", self._top), "index")
+        shutil.copyfile(index, next_index)
+        git("read-tree", "-m", "-i", self.project.head, commit, cwd=self._top,
+            env={"GIT_INDEX_FILE": str(next_index)})  # fmt: skip
+        start(
+            self.stage,
+            Switch(
+                top=str(self._top),
+                index=str(index),
+                next_index=str(next_index),
+                before=self.project.head,
+                after=commit,
+                message=message,
+                gone=gone,
+                come={path: (self.stage.new / path).lstat().st_mtime_ns for path in come},
+            ),
+            self.lock,
+        )
+        run_git("update-index", "-q", "--refresh", cwd=self._top)
+
+    @property
+    def _top(self) -> Path:
+        return self.project.top
+
+    def _refuse_read_only(self, path: str) -> None:
+        folder = next(part for part in (self._top / path).parents if part.is_dir())
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise DayoneError(
+                f"{folder} is read-only, and {path} in it has to change. Allow writing, then try "
+                "again; nothing was changed."
+            )
+
+
+@contextmanager
+def aside(project: Project) -> Iterator[Aside]:
+    """A worktree at the project's commit, on the project's disk; gone afterwards."""
+    with only_one(Path(_git_path("dayone", project.top))) as lock:
+        stage = stage_of(project)
+        _clear(project, stage)
+        stage.folder.mkdir(exist_ok=True)
+        try:
+            git(*_NO_HOOKS, "worktree", "add", "--force", "--quiet", "--detach",
+                "--no-checkout", str(stage.new), project.head, cwd=project.top)  # fmt: skip
+            git("read-tree", project.head, cwd=stage.new)
+            paths = git("ls-files", "-z", "--", project.prefix or ".", cwd=stage.new)
+            _check_out(paths.split("\0"), stage.new)
+            yield Aside(project, stage, lock)
+        finally:
+            if not stage.journal.exists():
+                _clear(project, stage)
+
+
+def mend(project: Project) -> list[str]:
+    """Finish or undo an update that a power cut stopped; returns where later edits were put."""
+    stage = stage_of(project)
+    if not stage.journal.exists():
+        return []
+    with only_one(Path(_git_path("dayone", project.top))):
+        return recover(stage)
+
+
+def stage_of(project: Project) -> Stage:
+    """In git's own folder, or beside the project where that is on another disk."""
+    own = Path(_git_path("dayone", project.top))
+    if own.parent.stat().st_dev == project.top.stat().st_dev:
+        return Stage(own / "update")
+    return Stage(project.top.parent / f".dayone-{project.top.name}")
+
+
+def identity(folder: Path) -> list[str]:
+    """Who commits, for this one command, where git was not told."""
+    roles = ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
+    known = [
+        run_git("-c", "user.useConfigOnly=true", "var", role, cwd=folder).returncode == 0
+        for role in roles
+    ]
+    return [] if all(known) else ["-c", "user.name=dayone", "-c", "user.email=dayone@localhost"]
+
+
+def refuse_unready(project: Project) -> None:
+    where = project.folder
+    if run_git("symbolic-ref", "--quiet", "HEAD", cwd=where).returncode:
+        raise DayoneError(
+            f"{where} is at a detached HEAD, so there is no branch to update. "
+            "Run: git switch BRANCH"
+        )
+    for name in _BUSY:
+        if Path(_git_path(name, where)).exists():
+            raise DayoneError(
+                f"{where} is in the middle of a merge, rebase, cherry-pick or revert. "
+                "Finish or abort it (git status says how), then try again."
+            )
+    if git("status", "--porcelain", "--", ".", cwd=where):
+        raise DayoneError(
+            f"{where} has changes that are not committed. Commit them, or put them aside with "
+            "git stash --include-untracked, then try again. dayone plan works as it is."
+        )
+
+
+def _clear(project: Project, stage: Stage) -> None:
+    """Remove the stage; one that is there at the start was left by a killed update."""
+    if stage.journal.exists():
+        recover(stage)
+    if stage.folder.exists():
+        run_git("worktree", "remove", "--force", str(stage.new), cwd=project.top)
+        shutil.rmtree(stage.folder)
+
+
+def _check_out(paths: list[str], worktree: Path) -> None:
+    given = "\0".join(filter(None, paths))
+    git("checkout-index", "-f", "-u", "-z", "--stdin", cwd=worktree, given=f"{given}\0")
+
+
+def _difference(before: str, after: str, top: Path) -> tuple[list[str], list[str]]:
+    """The paths that have to go, and those that have to come; what changes does both."""
+    listed = git("diff-tree", "-r", "-z", "--no-renames", "--name-status", before, after, cwd=top)
+    parts = listed.split("\0")
+    changes = list(zip(parts[0::2], parts[1::2], strict=False))
+    gone = [path for status, path in changes if status != "A"]
+    return gone, [path for status, path in changes if status != "D"]
+
+
+def _git_path(name: str, folder: Path) -> str:
+    return git("rev-parse", "--path-format=absolute", "--git-path", name, cwd=folder)

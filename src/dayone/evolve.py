@@ -1,0 +1,163 @@
+"""What an update or a changed answer does to a project: both renderings, its files, one merge."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dayone import migrations
+from dayone.answers import collect
+from dayone.aside import mend
+from dayone.errors import DayoneError, UsageError
+from dayone.merge import Change, Risk, blocks, changes, merge, ownership, risks
+from dayone.migrations import Migration
+from dayone.policies import Sides
+from dayone.project import ANSWERS_FILE, Project, open_project, read_answers
+from dayone.render import render, render_again
+from dayone.screen import Screen
+from dayone.source import Source
+from dayone.template import Template
+from dayone.trees import Conflict, Tree, Trees
+from dayone.versions import choose_target, open_source_of, recorded_commit
+
+AFTER_UPDATE = "hooks/after_update.py"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asked for."""
+
+    project: Path = Path()
+    template: str | None = None
+    vcs_ref: str | None = None
+    defaults: bool = False
+    data: list[str] = field(default_factory=list)
+    data_file: Path | None = None
+    hooks: bool | None = None
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """All that a plan shows and an update commits."""
+
+    project: Project
+    source: Source
+    old: Template
+    new: Template
+    version: str  # of the new template, as Copier records it
+    answers: dict[str, Any]
+    changed_answers: dict[str, tuple[Any, Any]]
+    new_questions: dict[str, Any]
+    changes: list[Change]
+    at_risk: list[Risk]
+    conflicts: list[Conflict]
+    deleted: list[str]  # by the project's people, and still part of the template
+    migrations: list[Migration]
+    own: Tree
+    merged: Tree
+    trees: Trees
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return not self.changes and not self.conflicts and not self.migrations
+
+
+@contextmanager
+def evolve(
+    options: Options,
+    screen: Screen,
+    *,
+    committed: bool,
+    ready: Callable[[Project], None] = lambda project: None,
+) -> Iterator[Evolution]:
+    """Merge in a temporary folder: the project's commit, or its files as they lie there."""
+    project = open_project(options.project)
+    for kept in mend(project):
+        screen.warn(f"An update was cut off, and was undone; your later edit is in {kept}.")
+    ready(project)
+    with ExitStack() as stack:
+        with screen.working("Reading the template"):
+            source = stack.enter_context(open_source_of(project, options.template))
+        old = Template(source.repository, recorded_commit(project, source), project.source)
+        target = choose_target(project, source, options.vcs_ref, old.commit)
+        new = Template(source.repository, target, source.name)
+        given = collect(options.data, options.data_file, new)
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="dayone-evolve-")))
+        with screen.working("Rendering the version that the project has"):
+            old_folder = render_old(project, old, scratch)
+        with screen.working("Rendering the new version") if options.defaults else ExitStack():
+            new_folder = scratch / "new" / project.folder.name
+            new_folder.mkdir(parents=True)
+            shutil.copy(project.folder / ANSWERS_FILE, new_folder)
+            render_again(new, new_folder, given, defaults=options.defaults)
+        with screen.working("Merging"):
+            trees = Trees(scratch, project.top)
+            own = (
+                trees.of_commit(project.head, project.prefix)
+                if committed
+                else trees.of_work_tree(project.folder, project.prefix)
+            )
+            sides = Sides(trees.of_folder(old_folder), trees.of_folder(new_folder), own)
+            version = source.describe(new.commit)
+            merged = merge(trees, sides, ownership(new, old), version)
+        answers = {
+            name: value
+            for name, value in read_answers(new_folder).items()
+            if not name.startswith("_")
+        }
+        yield Evolution(
+            project=project,
+            source=source,
+            old=old,
+            new=new,
+            version=version,
+            answers=answers,
+            changed_answers=_changed(project.answers, answers),
+            new_questions={
+                name: value
+                for name, value in answers.items()
+                if name not in project.answers and name not in given
+            },
+            trees=trees,
+            changes=changes(merged, sides),
+            at_risk=risks(merged, sides, new) + blocks(merged.tree, sides.own, project.folder),
+            conflicts=merged.conflicts,
+            deleted=merged.deleted,
+            migrations=migrations.pending(new, project.folder),
+            own=own,
+            merged=merged.tree,
+        )
+
+
+def render_old(project: Project, old: Template, scratch: Path) -> Path:
+    """The project as the template made it, which shows whether its answers were edited by hand."""
+    folder = scratch / "old" / project.folder.name
+    try:
+        render(old, folder, project.answers, defaults=True)
+    except UsageError as error:
+        raise _edited_by_hand(project, str(error)) from error
+    made = {k: v for k, v in read_answers(folder).items() if not k.startswith("_")}
+    for name, (stored, rendered) in _changed(project.answers, made).items():
+        raise _edited_by_hand(
+            project, f"{name} is {stored!r}, where {project.version} gives {rendered!r}."
+        )
+    return folder
+
+
+def _edited_by_hand(project: Project, detail: str) -> DayoneError:
+    return DayoneError(
+        f"{project.folder / ANSWERS_FILE} was edited by hand: {detail.rstrip('.')}. Put it back as "
+        "it was; answers are changed with dayone update -d NAME=VALUE"
+    )
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Answers that differ, as they were and as they are; None where there is none."""
+    return {
+        name: (before.get(name), after.get(name))
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    }

@@ -1,0 +1,29 @@
+"""`dayone plan`: what an update or a changed answer would do; touches nothing."""
+
+import json
+import sys
+from dataclasses import replace
+
+from dayone.evolve import Evolution, Options, evolve
+from dayone.report import as_dict, show
+from dayone.screen import Screen
+
+
+def plan(options: Options, screen: Screen, *, diff: bool = False, as_json: bool = False) -> None:
+    """Show what `dayone update` would do to the project as it lies there."""
+    with evolve(replace(options, defaults=True), screen, committed=False) as evolution:
+        if as_json:
+            more = {"diff": difference(evolution)} if diff else {}
+            print(json.dumps({**as_dict(evolution), **more}, ensure_ascii=False, indent=2))
+            return
+        show(evolution, screen)
+        if diff:
+            screen.out.print()
+            sys.stdout.write(difference(evolution))
+
+
+def difference(evolution: Evolution) -> str:
+    """The plan as a patch of the project's files."""
+    trees = evolution.trees
+    before, after = trees.write(evolution.own), trees.write(evolution.merged)
+    return trees.git("diff", "-M", before, after) + "\n"

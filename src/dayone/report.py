@@ -1,0 +1,117 @@
+"""An evolution in words: for the terminal, for JSON, and for the message of its commit."""
+
+from typing import Any
+
+from rich.text import Text
+
+from dayone.evolve import AFTER_UPDATE, Evolution
+from dayone.merge import Change
+from dayone.screen import Screen
+
+_MARKS = {"added": "+", "changed": "~", "removed": "-", "renamed": ">"}
+_STYLES = {"added": "green", "changed": "", "removed": "red", "renamed": "cyan"}
+
+
+def as_dict(evolution: Evolution) -> dict[str, Any]:
+    """Everything a machine wants to know about a plan or an update."""
+    return {
+        "project": str(evolution.project.folder),
+        "template": evolution.source.name,
+        "from": evolution.project.version,
+        "to": evolution.version,
+        "changed_answers": {
+            name: {"from": before, "to": after}
+            for name, (before, after) in evolution.changed_answers.items()
+        },
+        "new_questions": evolution.new_questions,
+        "changes": [vars(change) for change in evolution.changes],
+        "at_risk": [vars(risk) for risk in evolution.at_risk],
+        "conflicts": [vars(conflict) for conflict in evolution.conflicts],
+        "deleted": evolution.deleted,
+        "migrations": [migration.name for migration in evolution.migrations],
+        "hooks": hooks(evolution),
+    }
+
+
+def show(evolution: Evolution, screen: Screen) -> None:
+    """A plan on the terminal."""
+    out = screen.out
+    out.print(Text(f"{evolution.project.folder}: {_versions(evolution)}", style="bold"))
+    for line in answer_lines(evolution):
+        out.print(Text(f"  {line}"))
+    for change in evolution.changes:
+        out.print(Text(f"  {_mark(change)} {describe(change)}", style=_STYLES[change.kind]))
+    _section(
+        screen, "Edits at risk", [f"{r.path}: {r.why} → {r.outcome}" for r in evolution.at_risk]
+    )
+    _section(screen, "You deleted, so it stays away", evolution.deleted)
+    _section(screen, "Would run", would_run(evolution))
+    if evolution.nothing_to_do:
+        out.print("  Nothing to do.")
+
+
+def summary(evolution: Evolution) -> str:
+    """The body of the update's commit."""
+    return "\n".join(
+        [
+            f"{_versions(evolution)} of {evolution.source.name}",
+            "",
+            *answer_lines(evolution),
+            *[f"{_mark(change)} {describe(change)}" for change in evolution.changes],
+            *[f"! {risk.path}: {risk.why} → {risk.outcome}" for risk in evolution.at_risk],
+            *[f"deleted here, stays away: {path}" for path in evolution.deleted],
+            *[f"migration: {migration.name}" for migration in evolution.migrations],
+        ]
+    )
+
+
+def would_run(evolution: Evolution) -> list[str]:
+    """The template's code that an update runs, in its order."""
+    if evolution.nothing_to_do or evolution.conflicts:
+        return []
+    return [*[migration.name for migration in evolution.migrations], *hooks(evolution)]
+
+
+def hooks(evolution: Evolution) -> list[str]:
+    return [path for path in (AFTER_UPDATE,) if evolution.new.read(path) is not None]
+
+
+def answer_lines(evolution: Evolution) -> list[str]:
+    lines = []
+    for name, (before, after) in evolution.changed_answers.items():
+        if name in evolution.new_questions:
+            lines.append(f"{name}: {_words(after)} (a new question)")
+        elif after is None:
+            lines.append(f"{name}: not asked any more, was {_words(before)}")
+        else:
+            lines.append(f"{name}: {_words(before)} → {_words(after)}")
+    return lines
+
+
+def describe(change: Change) -> str:
+    moved = f"{change.before} → " if change.before else ""
+    yours = " (you changed it)" if change.edited else ""
+    return f"{moved}{change.path}  [{change.owner}]{yours}"
+
+
+def _mark(change: Change) -> str:
+    return _MARKS[change.kind]
+
+
+def _versions(evolution: Evolution) -> str:
+    if evolution.old.commit == evolution.new.commit:
+        return f"{evolution.version}, as it is"
+    return f"{evolution.project.version} → {evolution.version}"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _section(screen: Screen, title: str, lines: list[str]) -> None:
+    if lines:
+        screen.out.print(Text(f"\n{title}:", style="bold"))
+        for line in lines:
+            screen.out.print(Text(f"  {line}"))

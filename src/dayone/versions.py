@@ -1,0 +1,69 @@
+"""From which version of its template a project comes, and to which it goes."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from dayone.errors import DayoneError
+from dayone.project import Project, git
+from dayone.source import Source, is_url, open_source, release_numbers
+
+CURRENT = ":current:"  # Copier's word for the version that a project has
+
+
+def open_source_of(project: Project, other: str | None) -> AbstractContextManager[Source]:
+    """The repository that a project remembers, or the one it has moved to."""
+    if other or is_url(project.source) or Path(project.source).is_dir():
+        return open_source(other or project.source)
+    raise DayoneError(
+        f"The template of this project was at {project.source}, and is not there any more. "
+        "Where is it now? dayone update --template URL"
+    )
+
+
+def recorded_commit(project: Project, source: Source) -> str:
+    """The commit that the project was rendered from."""
+    commit = source.find(project.version)
+    if commit is None:
+        shallow = git("rev-parse", "--is-shallow-repository", cwd=source.repository) == "true"
+        raise DayoneError(
+            f"The project has version {project.version}, which is not in {source.name}. "
+            + (
+                f"Complete that shallow clone: git -C {source.name} fetch --unshallow --tags"
+                if shallow
+                else "Is it another template, or was a tag deleted? See --template."
+            )
+        )
+    if project.commit and commit != project.commit:
+        raise DayoneError(
+            f"The tag {project.version} of {source.name} was moved: this project was made from "
+            f"{project.commit[:12]}, the tag is at {commit[:12]} now. What has changed in between "
+            "cannot be told from your edits; ask the template's owners to put the tag back and to "
+            "release under a new one."
+        )
+    return commit
+
+
+def choose_target(project: Project, source: Source, ref: str | None, now: str) -> str:
+    """The commit to go to: what was asked for, the newest release, or the newest commit."""
+    if ref == CURRENT:
+        return now
+    if ref:
+        commit = source.resolve(ref)
+        if commit != now and _is_older(source, ref, commit, project.version, now):
+            raise DayoneError(
+                f"{ref} is older than {project.version}, which the project has. To undo an update, "
+                "revert its commit with git."
+            )
+        return commit
+    newest = source.latest_tag()
+    commit = source.resolve(newest or "HEAD")
+    if newest and source.checkout and source.contains(now, commit):
+        commit = source.resolve("HEAD")  # a project made from a checkout may be past its tags
+    return now if source.contains(now, commit) else commit
+
+
+def _is_older(source: Source, ref: str, commit: str, version: str, now: str) -> bool:
+    if source.contains(now, commit):
+        return True
+    numbers, had = release_numbers(ref), release_numbers(version)
+    return bool(numbers and had and numbers < had)
