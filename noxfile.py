@@ -7,7 +7,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests"]
 
 CONSTRAINTS = ("--constraint", "requirements/dev.txt")
-OWN_CODE = ("src", "hooks", "tests", "docs", "benchmarks", "noxfile.py")
+OWN_CODE = ("src", "hooks", "tests", "tools", "docs", "benchmarks", "noxfile.py")
 # The longest first, so that no core waits for another at the end.
 DEFAULT_TESTS = ("tests/project/test_project.py", "tests/render", "tests/cli")
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -41,8 +41,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Type check the CLI and the hooks."""
-    install(session, "types")
+    """Type check the CLI, the hooks and the tools."""
+    install(session, "types", "release")
     session.run("mypy")
 
 
@@ -80,3 +80,10 @@ def bench(session: nox.Session) -> None:
     install(session)
     session.run("python", "benchmarks/generation.py", *session.posargs)
     session.run("python", "benchmarks/loop.py", *session.posargs)
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """Check that this commit can be released, and tag it: `nox -s release -- 1.2.0`."""
+    install(session, "release", package=False)
+    session.run("python", "tools/release.py", *session.posargs)

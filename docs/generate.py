@@ -51,7 +51,9 @@ def pages() -> dict[str, str]:
     questions = {
         name: question
         for name, question in settings.items()
-        if not name.startswith("_") and question.get("when") is not False
+        if not name.startswith("_")
+        and question.get("when") is not False
+        and question.get("ask") is not False
     }
     with tempfile.TemporaryDirectory(prefix="dayone-docs-") as folder:
         render = renderer(Path(folder))

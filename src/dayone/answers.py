@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from dayone.errors import UsageError
+from dayone.migrations import RECORD
 from dayone.template import Template
 
 
@@ -32,7 +33,7 @@ def parse(data: list[str]) -> dict[str, str]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """A YAML mapping; of another project's answers file, all but Copier's own keys."""
+    """A YAML mapping; of another project's answers file, all that somebody answered."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -43,7 +44,11 @@ def read_file(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"--data-file {path} must hold a mapping of answers, one `name: value` a line."
         )
-    return {str(name): value for name, value in content.items() if not str(name).startswith("_")}
+    return {
+        str(name): value
+        for name, value in content.items()
+        if not str(name).startswith("_") and name != RECORD
+    }
 
 
 def refuse_unknown(answers: dict[str, Any], questions: set[str], derived: set[str]) -> None:

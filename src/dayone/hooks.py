@@ -16,7 +16,11 @@ Event = dict[str, Any]
 
 
 def run_hook(
-    code: str, project: Path, settings: dict[str, Any], report: Callable[[Event], None]
+    code: str,
+    project: Path,
+    settings: dict[str, Any],
+    report: Callable[[Event], None],
+    name: str = "hook",
 ) -> None:
     """Run a hook's source on a project: settings go in as JSON, and events come out one a line."""
     with tempfile.TemporaryDirectory(prefix="dayone-hook-") as folder:
@@ -34,18 +38,21 @@ def run_hook(
                 encoding="utf-8",
             )
         with process:
-            last = _converse(process, settings, report)
+            last = _converse(process, settings, report, name)
         if process.returncode == 0:
             return
         if last["event"] == "failed":
-            raise ProjectStaysError(last["text"], last["commands"], project)
+            raise ProjectStaysError(last["text"], last.get("commands", []), project)
         if last["event"] == "refused":
-            raise RefusedError(last["text"], last["code"])
-        raise DayoneError(f"The template's hook failed: {last_line(stderr.read_text('utf-8'))}")
+            raise RefusedError(last["text"], last.get("code", 1))
+        raise DayoneError(f"The template's {name} failed: {last_line(stderr.read_text('utf-8'))}")
 
 
 def _converse(
-    process: subprocess.Popen[str], settings: dict[str, Any], report: Callable[[Event], None]
+    process: subprocess.Popen[str],
+    settings: dict[str, Any],
+    report: Callable[[Event], None],
+    name: str,
 ) -> Event:
     """Give the hook its settings, report its events, and return the last of them."""
     stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
@@ -54,6 +61,14 @@ def _converse(
         stdin.close()
     event: Event = {"event": "started"}
     for line in stdout:
-        event = json.loads(line)
+        event = _event(line, name)
         report(event)
     return event
+
+
+def _event(line: str, name: str) -> Event:
+    with suppress(ValueError):
+        event = json.loads(line)
+        if isinstance(event, dict) and {"event", "text"} <= event.keys():
+            return event
+    raise DayoneError(f"The template's {name} prints what is no event: {line.strip()}")

@@ -56,7 +56,9 @@ class Template:
         return {
             name: question
             for name, question in self.config().items()
-            if not name.startswith("_") and question.get("when") is not False
+            if not name.startswith("_")
+            and question.get("when") is not False
+            and question.get("ask") is not False
         }
 
     def derived(self) -> set[str]:

@@ -13,7 +13,9 @@ CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
 QUESTIONS = {
     name: question
     for name, question in CONFIG.items()
-    if not name.startswith("_") and question.get("when") is not False
+    if not name.startswith("_")
+    and question.get("when") is not False
+    and question.get("ask") is not False
 }
 
 
