@@ -12,7 +12,7 @@ from dayone import migrations
 from dayone.answers import collect
 from dayone.aside import mend
 from dayone.errors import DayoneError, UsageError
-from dayone.merge import Change, Risk, blocks, changes, merge, ownership, risks
+from dayone.merge import Change, Risk, blocks, changes, kept, merge, ownership, risks
 from dayone.migrations import Migration
 from dayone.policies import Sides
 from dayone.project import ANSWERS_FILE, Project, open_project, read_answers
@@ -51,10 +51,12 @@ class Evolution:
     answers: dict[str, Any]
     changed_answers: dict[str, tuple[Any, Any]]
     new_questions: dict[str, Any]
+    lost_answers: list[str]  # that the new version does not accept any more
     changes: list[Change]
     at_risk: list[Risk]
     conflicts: list[Conflict]
     deleted: list[str]  # by the project's people, and still part of the template
+    kept: list[str]  # owner yours, where the template starts with something else now
     migrations: list[Migration]
     own: Tree
     merged: Tree
@@ -75,8 +77,8 @@ def evolve(
 ) -> Iterator[Evolution]:
     """Merge in a temporary folder: the project's commit, or its files as they lie there."""
     project = open_project(options.project)
-    for kept in mend(project):
-        screen.warn(f"An update was cut off, and was undone; your later edit is in {kept}.")
+    for path in mend(project):
+        screen.warn(f"An update was cut off, and was undone; your later edit is in {path}.")
     ready(project)
     with ExitStack() as stack:
         with screen.working("Reading the template"):
@@ -89,10 +91,7 @@ def evolve(
         with screen.working("Rendering the version that the project has"):
             old_folder = render_old(project, old, scratch)
         with screen.working("Rendering the new version") if options.defaults else ExitStack():
-            new_folder = scratch / "new" / project.folder.name
-            new_folder.mkdir(parents=True)
-            shutil.copy(project.folder / ANSWERS_FILE, new_folder)
-            render_again(new, new_folder, given, defaults=options.defaults)
+            new_folder = render_new(project, new, given, scratch, defaults=options.defaults)
         with screen.working("Merging"):
             trees = Trees(scratch, project.top)
             own = (
@@ -101,34 +100,30 @@ def evolve(
                 else trees.of_work_tree(project.folder, project.prefix)
             )
             sides = Sides(trees.of_folder(old_folder), trees.of_folder(new_folder), own)
-            version = source.describe(new.commit)
-            merged = merge(trees, sides, ownership(new, old), version)
-        answers = {
-            name: value
-            for name, value in read_answers(new_folder).items()
-            if not name.startswith("_")
-        }
+            labels = (project.version, source.describe(new.commit))
+            merged = merge(trees, sides, ownership(new, old), labels)
+        answers = _answers(new_folder)
+        changed = _changed(project.answers, answers)
+        unasked = set(changed) - set(given)
         yield Evolution(
             project=project,
             source=source,
             old=old,
             new=new,
-            version=version,
+            version=labels[1],
             answers=answers,
-            changed_answers=_changed(project.answers, answers),
-            new_questions={
-                name: value
-                for name, value in answers.items()
-                if name not in project.answers and name not in given
-            },
-            trees=trees,
+            changed_answers=changed,
+            new_questions={name: answers[name] for name in answers if name not in project.answers},
+            lost_answers=sorted(unasked & set(project.answers) & set(answers)),
             changes=changes(merged, sides),
-            at_risk=risks(merged, sides, new) + blocks(merged.tree, sides.own, project.folder),
+            at_risk=risks(merged, sides, new) + blocks(merged.tree, own, project.folder),
             conflicts=merged.conflicts,
             deleted=merged.deleted,
+            kept=kept(merged, sides),
             migrations=migrations.pending(new, project.folder),
             own=own,
             merged=merged.tree,
+            trees=trees,
         )
 
 
@@ -139,12 +134,26 @@ def render_old(project: Project, old: Template, scratch: Path) -> Path:
         render(old, folder, project.answers, defaults=True)
     except UsageError as error:
         raise _edited_by_hand(project, str(error)) from error
-    made = {k: v for k, v in read_answers(folder).items() if not k.startswith("_")}
-    for name, (stored, rendered) in _changed(project.answers, made).items():
+    for name, (stored, rendered) in _changed(project.answers, _answers(folder)).items():
         raise _edited_by_hand(
             project, f"{name} is {stored!r}, where {project.version} gives {rendered!r}."
         )
     return folder
+
+
+def render_new(
+    project: Project, new: Template, given: Mapping[str, Any], scratch: Path, *, defaults: bool
+) -> Path:
+    """The new version with the project's answers and what changes in them."""
+    folder = scratch / "new" / project.folder.name
+    folder.mkdir(parents=True)
+    shutil.copy(project.folder / ANSWERS_FILE, folder)
+    render_again(new, folder, dict(given), defaults=defaults)
+    return folder
+
+
+def _answers(project: Path) -> dict[str, Any]:
+    return {name: value for name, value in read_answers(project).items() if name[0] != "_"}
 
 
 def _edited_by_hand(project: Project, detail: str) -> DayoneError:

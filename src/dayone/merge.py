@@ -30,7 +30,7 @@ class Risk:
 
     path: str
     why: str
-    outcome: str  # merged, carried, conflict, kept, blocks
+    outcome: str  # carried, kept, conflict, blocks
 
 
 def ownership(new: Template, old: Template) -> Owner:
@@ -56,7 +56,7 @@ class Merged:
     owner: Owner
 
 
-def merge(trees: Trees, raw: Sides, owner: Owner, version: str) -> Merged:
+def merge(trees: Trees, raw: Sides, owner: Owner, versions: tuple[str, str]) -> Merged:
     """Merge what the template changed into the project's files, under the policies."""
     sides = Sides(dict(raw.old), dict(raw.new), raw.own)
     old, own = trees.write(raw.old), trees.write(raw.own)
@@ -66,11 +66,11 @@ def merge(trees: Trees, raw: Sides, owner: Owner, version: str) -> Merged:
     policies.yours_is_never_touched(sides, owner, moved)
     deleted = policies.deleted_stays_deleted(sides, moved, moved_by_person)
     policies.line_endings_are_yours(sides, trees.blob, trees.store)
+    before, after = (f"template-{version}" for version in versions)
     base = trees.commit(trees.write(sides.old), "base")
     trees.commit(own, "yours", base)
-    theirs = f"template-{version}"
-    trees.commit(trees.write(sides.new), theirs, base)
-    result = trees.merge("yours", theirs)
+    trees.commit(trees.write(sides.new), after, base)
+    result = trees.merge("yours", after, base=before)
     return Merged(
         tree=trees.of_commit(result.tree, ""),
         conflicts=result.conflicts,
@@ -135,6 +135,17 @@ def risks(merged: Merged, raw: Sides, new: Template) -> list[Risk]:
         if path not in found and path not in merged.moved.values():
             found[path] = Risk(path, why, "conflict")
     return list(found.values())
+
+
+def kept(merged: Merged, raw: Sides) -> list[str]:
+    """The files of the project's people that the template starts differently now."""
+    return [
+        path
+        for path in raw.new
+        if merged.owner(path) == "yours"
+        and path in raw.own
+        and raw.own[path] != raw.new[path] != raw.old.get(path)
+    ]
 
 
 def patterns(template: Template) -> list[re.Pattern[str]]:

@@ -24,10 +24,12 @@ def as_dict(evolution: Evolution) -> dict[str, Any]:
             for name, (before, after) in evolution.changed_answers.items()
         },
         "new_questions": evolution.new_questions,
+        "lost_answers": evolution.lost_answers,
         "changes": [vars(change) for change in evolution.changes],
         "at_risk": [vars(risk) for risk in evolution.at_risk],
         "conflicts": [vars(conflict) for conflict in evolution.conflicts],
         "deleted": evolution.deleted,
+        "kept": evolution.kept,
         "migrations": [migration.name for migration in evolution.migrations],
         "hooks": hooks(evolution),
     }
@@ -45,6 +47,7 @@ def show(evolution: Evolution, screen: Screen) -> None:
         screen, "Edits at risk", [f"{r.path}: {r.why} → {r.outcome}" for r in evolution.at_risk]
     )
     _section(screen, "You deleted, so it stays away", evolution.deleted)
+    _section(screen, "Yours, kept, though the template starts with another now", evolution.kept)
     _section(screen, "Would run", would_run(evolution))
     if evolution.nothing_to_do:
         out.print("  Nothing to do.")
@@ -60,6 +63,7 @@ def summary(evolution: Evolution) -> str:
             *[f"{_mark(change)} {describe(change)}" for change in evolution.changes],
             *[f"! {risk.path}: {risk.why} → {risk.outcome}" for risk in evolution.at_risk],
             *[f"deleted here, stays away: {path}" for path in evolution.deleted],
+            *[f"yours, kept: {path}" for path in evolution.kept],
             *[f"migration: {migration.name}" for migration in evolution.migrations],
         ]
     )
@@ -78,13 +82,17 @@ def hooks(evolution: Evolution) -> list[str]:
 
 def answer_lines(evolution: Evolution) -> list[str]:
     lines = []
+    if evolution.source.name != evolution.project.source:
+        lines.append(f"template: {evolution.project.source} → {evolution.source.name}")
     for name, (before, after) in evolution.changed_answers.items():
         if name in evolution.new_questions:
             lines.append(f"{name}: {_words(after)} (a new question)")
         elif after is None:
             lines.append(f"{name}: not asked any more, was {_words(before)}")
         else:
-            lines.append(f"{name}: {_words(before)} → {_words(after)}")
+            lost = name in evolution.lost_answers
+            why = f" ({evolution.version} does not take the old answer)" if lost else ""
+            lines.append(f"{name}: {_words(before)} → {_words(after)}{why}")
     return lines
 
 

@@ -75,7 +75,10 @@ def open_source(source: str) -> Iterator[Source]:
         fetched = expand(source)
         result = run_git("clone", "--quiet", "--bare", "--", fetched, str(clone), cwd=Path(folder))
         if result.returncode:
-            raise DayoneError(f"The template {url} cannot be read: {last_line(result.stderr)}")
+            raise DayoneError(
+                f"The template {url} cannot be read: {last_line(result.stderr)}. "
+                "If it has moved, name the new place with --template."
+            )
         yield Source(clone, url, checkout=False)
 
 

@@ -1,5 +1,6 @@
 """git's trees as plain mappings, in a throw-away repository that sees a project's objects."""
 
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _WHY = {
     "CONFLICT (binary)": "both sides changed it, and it is not text",
     "CONFLICT (distinct modes)": "both sides added it, as different kinds of file",
 }
+_BASE = re.compile(rb"^\|{7} [0-9a-f]+", re.MULTILINE)
 _NOBODY = {
     f"GIT_{role}_{field}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -108,8 +110,11 @@ class Trees:
         self.git("update-ref", f"refs/heads/{name}", commit)
         return commit
 
-    def merge(self, ours: str, theirs: str) -> Merge:
-        """Merge two branches into a tree; conflicts stand in it as three-way markers."""
+    def merge(self, ours: str, theirs: str, base: str) -> Merge:
+        """Merge two branches into a tree; conflicts stand in it as three-way markers.
+
+        `base` is the name for what both come from, where git would put a hash that nobody knows.
+        """
         settings = ("-c", "merge.conflictStyle=zdiff3", "-c", "merge.directoryRenames=true")
         result = run_git(
             *settings, "merge-tree", "--write-tree", "--name-only", "-z", ours, theirs,
@@ -117,7 +122,12 @@ class Trees:
         )  # fmt: skip
         if result.returncode not in {0, 1}:
             raise DayoneError(f"git merge-tree failed: {last_line(result.stderr)}")
-        return _read_merge(result.stdout)
+        merge = _read_merge(result.stdout)
+        tree = self.of_commit(merge.tree, "")
+        for path in {conflict.path for conflict in merge.conflicts} & set(tree):
+            named = _BASE.sub(b"||||||| " + base.encode(), self.blob(tree[path].object))
+            tree[path] = Entry(tree[path].mode, self.store(named))
+        return Merge(self.write(tree), merge.conflicts)
 
     def renames(self, old: str, new: str) -> dict[str, str]:
         """Which path became which between two trees, as git finds it."""
