@@ -34,8 +34,11 @@ def lock(project: Path, settings: dict[str, Any]) -> None:
 
 def check(project: Path, settings: dict[str, Any]) -> None:
     """The project's own quick checks, by its own task list."""
+    if not (project / "uv.lock").exists():
+        report("warning", f"The checks need uv.lock: {settings['typed_uv']} lock")
+        return
     report("doing", "Installing packages")
-    installed = start([settings["uv"], "sync", "--quiet"], project)
+    installed = start([settings["uv"], "sync", "--quiet", "--locked"], project)
     if installed.returncode:
         reason = last_line(installed.stderr)
         report("warning", f"The checks were not run, because packages are missing: {reason}")

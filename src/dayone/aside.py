@@ -179,8 +179,8 @@ def _clear(project: Project, stage: Stage) -> None:
 
 
 def _check_out(paths: list[str], worktree: Path) -> None:
-    given = "\0".join(filter(None, paths))
-    git("checkout-index", "-f", "-u", "-z", "--stdin", cwd=worktree, given=f"{given}\0")
+    given = "".join(f"{path}\0" for path in paths if path)
+    git("checkout-index", "-f", "-u", "-z", "--stdin", cwd=worktree, given=given)
 
 
 def _difference(before: str, after: str, top: Path) -> tuple[list[str], list[str]]:

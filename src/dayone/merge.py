@@ -154,9 +154,11 @@ def patterns(template: Template) -> list[re.Pattern[str]]:
     listed = git(
         "ls-tree", "-r", "-z", "--name-only", f"{template.commit}:{folder}", cwd=template.repository
     )
+    names = [path.removesuffix(".jinja") for path in filter(None, listed.split("\0"))]
     return [
-        re.compile("[^/]*".join(map(re.escape, re.split(r"{{.*?}}", path.removesuffix(".jinja")))))
-        for path in filter(None, listed.split("\0"))
+        re.compile("[^/]*".join(map(re.escape, re.split(r"{{.*?}}", name))))
+        for name in names
+        if not re.fullmatch(r"{{.*?}}", name)  # the answers file
     ]
 
 

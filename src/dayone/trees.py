@@ -12,14 +12,14 @@ from dayone.project import git, last_line, run_git
 
 Tree = dict[str, "Entry"]
 _WHY = {
-    "CONFLICT (contents)": "both sides changed the same lines",
-    "CONFLICT (modify/delete)": "you changed it, the template has it no more",
-    "CONFLICT (add/add)": "both sides added it, with different content",
-    "CONFLICT (rename/delete)": "you renamed it, the template has it no more",
-    "CONFLICT (rename/rename)": "both sides renamed it",
-    "CONFLICT (file/directory)": "a file on one side, a folder on the other",
-    "CONFLICT (binary)": "both sides changed it, and it is not text",
-    "CONFLICT (distinct modes)": "both sides added it, as different kinds of file",
+    "content": "both sides changed the same lines",
+    "modify/delete": "you changed it, the template has it no more",
+    "add/add": "both sides added it, with different content",
+    "rename/delete": "you renamed it, the template has it no more",
+    "rename/rename": "both sides renamed it",
+    "file/directory": "a file on one side, a folder on the other",
+    "binary": "both sides changed it, and it is not text",
+    "distinct types": "different kinds of file on both sides",
 }
 _BASE = re.compile(rb"^\|{7} [0-9a-f]+", re.MULTILINE)
 _NOBODY = {
@@ -196,7 +196,8 @@ def _read_merge(printed: str) -> Merge:
         count = int(messages[0])
         about, kind, text = messages[1 : count + 1], messages[count + 1], messages[count + 2]
         if kind.startswith("CONFLICT"):
+            named = re.match(r"CONFLICT \((.+?)\)", text)
             for path in about:
-                why.setdefault(path, _WHY.get(kind, text.strip()))
+                why.setdefault(path, _WHY.get(named[1] if named else kind[10:-1], text.strip()))
         messages = messages[count + 3 :]
     return Merge(tree, [Conflict(path, why.get(path, "changed on both sides")) for path in paths])

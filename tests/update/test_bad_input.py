@@ -5,65 +5,21 @@ import re
 import shutil
 import stat
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from support.cli import Result, dayone
+from support.cli import dayone
 from support.git import commit_all, git
 from support.tiny import tiny_template
-
-ANSWERS = ".copier-answers.yml"
-
-
-class World(NamedTuple):
-    template: Path
-    project: Path
-
-    def update(self, *arguments: str | Path, **env: str) -> Result:
-        return dayone("update", self.project, "--defaults", "--no-hooks", *arguments, **env)
-
-    def release(self, tag: str, files: dict[str, str]) -> None:
-        write(self.template, {f"template/{name}": text for name, text in files.items()})
-        commit_all(self.template, tag)
-        git(self.template, "tag", tag)
-
-
-def write(folder: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+from support.world import ANSWERS, World, new_world, state, write
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """A template with two releases, and a committed project of the first."""
-    template = tiny_template(tmp_path / "template")
-    git(template, "tag", "v1.0.0")
-    made = dayone(
-        *("new", tmp_path / "my-poc", "--template", template, "-r", "v1.0.0"),
-        *("--defaults", "--no-hooks"),
-    )
-    assert made.code == 0, made.err
-    world = World(template, tmp_path / "my-poc")
-    commit_all(world.project, "Start")
+    world = new_world(tmp_path)
     world.release("v1.1.0", {"README.md.jinja": "# {{ project_name }}\n\nNew.\n", "new.txt": "n\n"})
     return world
-
-
-def state(project: Path) -> dict[str, object]:
-    """All that a person can see of a project: files, modes, index, branches, worktrees."""
-    files = {
-        str(path.relative_to(project)): (path.lstat().st_mode, path.read_bytes())
-        for path in project.rglob("*")
-        if path.is_file() and ".git" not in path.relative_to(project).parts
-    }
-    seen = {
-        command: git(project, *command.split())
-        for command in ("status --porcelain", "show-ref", "ls-files --stage", "worktree list")
-    }
-    return {"files": files, "head": (project / ".git/HEAD").read_bytes(), **seen}
 
 
 def refused(world: World, *arguments: str | Path, code: int = 1, **env: str) -> str:
