@@ -12,6 +12,7 @@ from dayone import migrations
 from dayone.answers import collect
 from dayone.aside import mend
 from dayone.errors import DayoneError, UsageError
+from dayone.fast_copier import faster
 from dayone.merge import Change, Risk, blocks, changes, kept, merge, ownership, risks
 from dayone.migrations import Migration
 from dayone.policies import Sides
@@ -63,6 +64,15 @@ class Evolution:
     trees: Trees
 
     @property
+    def branch(self) -> str:
+        """Where an update with conflicts is left."""
+        return f"dayone/update-{self.version}"
+
+    @property
+    def blocked(self) -> list[Risk]:
+        return [risk for risk in self.at_risk if risk.outcome == "blocks"]
+
+    @property
     def nothing_to_do(self) -> bool:
         return not self.changes and not self.conflicts and not self.migrations
 
@@ -81,6 +91,7 @@ def evolve(
         screen.warn(f"An update was cut off, and was undone; your later edit is in {path}.")
     ready(project)
     with ExitStack() as stack:
+        stack.enter_context(faster())  # both renderings share what is compiled
         with screen.working("Reading the template"):
             source = stack.enter_context(open_source_of(project, options.template))
         old = Template(source.repository, recorded_commit(project, source), project.source)

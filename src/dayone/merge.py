@@ -35,7 +35,7 @@ class Risk:
 
 def ownership(new: Template, old: Template) -> Owner:
     """Who owns a path, by the new version's table, and the old one's for what is no more."""
-    tables = [Ownership(template.config().get("_ownership") or {}) for template in (new, old)]
+    tables = [Ownership(template.config.get("_ownership") or {}) for template in (new, old)]
 
     def owner(path: str) -> str | None:
         return next(filter(None, (table.owner_of(path) for table in tables)), None)
@@ -150,7 +150,7 @@ def kept(merged: Merged, raw: Sides) -> list[str]:
 
 def patterns(template: Template) -> list[re.Pattern[str]]:
     """The paths that a version can emit, whatever the answers."""
-    folder = template.config().get("_subdirectory", "")
+    folder = template.config.get("_subdirectory", "")
     listed = git(
         "ls-tree", "-r", "-z", "--name-only", f"{template.commit}:{folder}", cwd=template.repository
     )

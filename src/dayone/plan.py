@@ -17,9 +17,23 @@ def plan(options: Options, screen: Screen, *, diff: bool = False, as_json: bool 
             print(json.dumps({**as_dict(evolution), **more}, ensure_ascii=False, indent=2))
             return
         show(evolution, screen)
+        if not evolution.nothing_to_do:
+            screen.out.print(f"\n{outlook(evolution)}", markup=False)
         if diff:
             screen.out.print()
             sys.stdout.write(difference(evolution))
+
+
+def outlook(evolution: Evolution) -> str:
+    """What `dayone update` would make of this."""
+    if evolution.blocked:
+        return "dayone update would refuse until what blocks it is out of the way."
+    if evolution.conflicts:
+        return (
+            f"dayone update would leave this on the branch {evolution.branch} for you to resolve, "
+            "and change nothing else."
+        )
+    return "dayone update makes it one commit."
 
 
 def difference(evolution: Evolution) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dayone.errors import DayoneError, UsageError
+from dayone.fast_copier import faster
 from dayone.project import record_source
 from dayone.template import Template
 
@@ -16,7 +17,7 @@ def render(template: Template, dest: Path, data: dict[str, Any], *, defaults: bo
     """Render a template into a new folder; open questions are asked on the terminal."""
     from copier import Settings, run_copy
 
-    with _one_message(template), warnings.catch_warnings():
+    with faster(), _one_message(template), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Copier's advice on clones is for its own users
         run_copy(
             str(template.repository),
@@ -37,7 +38,7 @@ def render_again(
     from copier import Settings, run_recopy
 
     record_source(project, str(template.repository))
-    with _one_message(template), warnings.catch_warnings():
+    with faster(), _one_message(template), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run_recopy(
             project,

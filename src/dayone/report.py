@@ -38,7 +38,7 @@ def as_dict(evolution: Evolution) -> dict[str, Any]:
 def show(evolution: Evolution, screen: Screen) -> None:
     """A plan on the terminal."""
     out = screen.out
-    out.print(Text(f"{evolution.project.folder}: {_versions(evolution)}", style="bold"))
+    out.print(Text(f"{evolution.project.folder.name}: {_versions(evolution)}", style="bold"))
     for line in answer_lines(evolution):
         out.print(Text(f"  {line}"))
     for change in evolution.changes:

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
@@ -36,6 +36,7 @@ class Template:
         result = run_git("show", f"{self.commit}:{path}", cwd=self.repository)
         return result.stdout if result.returncode == 0 else None
 
+    @cached_property
     def config(self) -> dict[str, Any]:
         """copier.yml."""
         text = self.read("copier.yml")
@@ -55,7 +56,7 @@ class Template:
         """The questions that people are asked, by name."""
         return {
             name: question
-            for name, question in self.config().items()
+            for name, question in self.config.items()
             if not name.startswith("_")
             and question.get("when") is not False
             and question.get("ask") is not False
@@ -65,7 +66,7 @@ class Template:
         """The names of the values that are computed from answers."""
         return {
             name
-            for name, question in self.config().items()
+            for name, question in self.config.items()
             if not name.startswith("_") and question.get("when") is False
         }
 
@@ -89,7 +90,7 @@ def _installed_source() -> tuple[str, str | None]:
     distribution = importlib.metadata.distribution("dayone")
     origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     if "dir_info" in origin:
-        checkout = Path(url2pathname(urlsplit(origin["url"]).path))
+        checkout = Path(unquote(urlsplit(origin["url"]).path))
         if not checkout.is_dir():
             raise DayoneError(
                 f"dayone was installed from {checkout}, which is gone, and its template with it. "

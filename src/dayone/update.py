@@ -60,7 +60,7 @@ def update(options: Options, screen: Screen) -> Updated:
 
 def leave(evolution: Evolution, updated: Updated) -> None:
     """Commit the merge with its conflict markers on a branch of its own."""
-    branch = f"dayone/update-{evolution.version}"
+    branch = evolution.branch
     with aside(evolution.project) as bench:
         bench.refuse_taken(branch)
         relocate(evolution, bench)
@@ -116,10 +116,9 @@ def check(evolution: Evolution, updated: Updated, report: Callable[[Event], None
 
 
 def refuse_blocked(evolution: Evolution) -> None:
-    blocked = [risk for risk in evolution.at_risk if risk.outcome == "blocks"]
-    if blocked:
-        first = blocked[0]
-        more = f" The same holds for {len(blocked) - 1} more." if blocked[1:] else ""
+    if evolution.blocked:
+        first, *rest = evolution.blocked
+        more = f" The same holds for {len(rest)} more." if rest else ""
         raise DayoneError(
             f"The new version brings {first.path}, but {first.why}.{more} "
             "Rename, remove or commit what is yours, then try again; nothing was changed."
