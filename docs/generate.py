@@ -76,7 +76,7 @@ def command_line() -> str:
         0: "Done, or nothing to report.",
         DayoneError.exit_code: "An error: one message that names what is wrong and the way out.",
         UsageError.exit_code: "Wrong usage: an option or an answer that cannot work.",
-        3: "Findings that a person must look at, for example a model that the gate refuses.",
+        3: "Findings that a person must look at: conflicts, drift, a model that the gate refuses.",
         INTERRUPTED: "Interrupted with Ctrl-C.",
     }
     return "\n".join(
@@ -99,8 +99,8 @@ def questions_page(questions: dict[str, Any], render: Callable[[Answers], Projec
     lines = [
         "# Questions",
         "",
-        "Every question has a default, and every answer can be changed later with",
-        "`copier update`. Answers are given by prompt, by `--data` or by `--data-file`, to",
+        "Every question has a default, and every answer can be changed later with `dayone update`",
+        "or `copier update`. Answers are given by prompt, by `--data` or by `--data-file`, to",
         "`dayone new` and to Copier alike. What an answer changes was found by rendering the",
         "template with it and comparing the result with that of the defaults.",
     ]

@@ -49,6 +49,10 @@ def update(options: Options, screen: Screen) -> Updated:
             screen_conflicts(evolution, updated, screen)
             return updated
         consent = _has_consent(options, evolution, screen)
+        if not consent:
+            updated.notes += waiting(evolution)
+            if not evolution.changes:
+                return _tell(updated, screen)
         with screen.steps() as show_event:
             report = _collect(updated, show_event)
             bring(evolution, updated, consent, report)
@@ -56,6 +60,14 @@ def update(options: Options, screen: Screen) -> Updated:
                 check(evolution, updated, report)
     screen_updated(evolution, updated, screen)
     return updated
+
+
+def waiting(evolution: Evolution) -> list[str]:
+    """The migrations that are left out without consent; the project's lint asks for them."""
+    return [
+        f"Migration {migration.name} waits: dayone update --hooks runs it."
+        for migration in evolution.migrations
+    ]
 
 
 def leave(evolution: Evolution, updated: Updated) -> None:
@@ -139,12 +151,14 @@ def screen_conflicts(evolution: Evolution, updated: Updated, screen: Screen) -> 
         f"{count} file{'s' * (count > 1)} in conflict. Nothing was changed on your branch; the "
         f"update with its conflict markers is on {updated.branch}."
     )
+    migrations_wait = ["dayone update   # runs the migrations"] if evolution.migrations else []
     screen.next_steps(
         [
             f"git switch {updated.branch}",
             "git diff --check HEAD~1   # lists the markers; edit the files until there are none",
             "git commit --all --amend --no-edit",
             f"git switch - && git merge --ff-only {updated.branch}",
+            *migrations_wait,
             f"{typed_uv()} lock && {typed_uv()} run nox",
         ]
     )
@@ -154,8 +168,7 @@ def screen_updated(evolution: Evolution, updated: Updated, screen: Screen) -> No
     if updated.commit is None:
         return
     screen.out.print(f"\nDone: commit {updated.commit[:12]}, {subject(evolution)}.", markup=False)
-    for note in updated.notes:
-        screen.warn(note)
+    _tell(updated, screen)
     for one in updated.checks:
         word = "passed" if one["passed"] else "FAILED"
         screen.out.print(f"  nox -s {one['name']}: {word}", markup=False)
@@ -163,6 +176,12 @@ def screen_updated(evolution: Evolution, updated: Updated, screen: Screen) -> No
             screen.err.print("\n".join(one["output"].splitlines()[-20:]), markup=False)
     if updated.exit_code:
         screen.next_steps(["git show --stat", "git revert --no-edit HEAD   # undoes the update"])
+
+
+def _tell(updated: Updated, screen: Screen) -> Updated:
+    for note in updated.notes:
+        screen.warn(note)
+    return updated
 
 
 def _hook(evolution: Evolution, folder: Any, phase: str, report: Callable[[Event], None]) -> None:

@@ -197,8 +197,10 @@ def test_a_migration_is_part_of_the_commit_and_recorded(world: World) -> None:
 
 def test_a_migration_that_was_left_out_is_made_up_for(world: World) -> None:
     migrate(world, MIGRATION)
-    updated(world, "--no-hooks")
+    report = updated(world, "--no-hooks")
+    assert report["notes"] == ["Migration 2.0.0_tidy waits: dayone update --hooks runs it."]
     assert not (world.project / "migrated.txt").exists()
+    assert updated(world, "--no-hooks")["result"] == "nothing"
     report = updated(world)
     assert report["result"] == "updated"
     assert (world.project / "migrated.txt").exists()
