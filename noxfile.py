@@ -10,6 +10,9 @@ CONSTRAINTS = ("--constraint", "requirements/dev.txt")
 OWN_CODE = ("src", "hooks", "tests", "tools", "docs", "benchmarks", "noxfile.py")
 # The longest first, so that no core waits for another at the end.
 DEFAULT_TESTS = ("tests/project/test_project.py", "tests/render", "tests/cli")
+NEEDS_ROOT = ("tests/project/test_offline.py", "tests/update/test_full_disk.py")
+UPDATE_TESTS = ("tests/update", f"--ignore={NEEDS_ROOT[1]}")
+PARALLEL = ("-n", "2", "--dist", "loadgroup")
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -50,14 +53,28 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The CLI, the rendered trees and emitted projects; `nox -s tests -- ARGS` is for pytest."""
     install(session, "test")
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", *(session.posargs or DEFAULT_TESTS))
+    session.run("pytest", *PARALLEL, *(session.posargs or DEFAULT_TESTS))
 
 
 @nox.session(default=False)
-def offline(session: nox.Session) -> None:
-    """An emitted project runs with loopback alone; needs root, for a network of its own."""
+def update(session: nox.Session) -> None:
+    """Updates of edited projects through seven versions, and kills: a seeded sample."""
     install(session, "test")
-    session.run("pytest", "tests/project/test_offline.py", *session.posargs)
+    session.run("pytest", *PARALLEL, *(session.posargs or UPDATE_TESTS))
+
+
+@nox.session(default=False)
+def full(session: nox.Session) -> None:
+    """Every case of what `update` samples, and a dated record of it; takes an hour."""
+    install(session, "test")
+    session.run("pytest", *PARALLEL, *UPDATE_TESTS, env={"DAYONE_FULL": "1"})
+
+
+@nox.session(default=False)
+def root(session: nox.Session) -> None:
+    """What needs root: a network with loopback alone, and a disk that is full."""
+    install(session, "test")
+    session.run("pytest", *(session.posargs or NEEDS_ROOT))
 
 
 @nox.session(default=False)
@@ -80,6 +97,7 @@ def bench(session: nox.Session) -> None:
     install(session)
     session.run("python", "benchmarks/generation.py", *session.posargs)
     session.run("python", "benchmarks/loop.py", *session.posargs)
+    session.run("python", "benchmarks/evolution.py")
 
 
 @nox.session(default=False)

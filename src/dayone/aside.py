@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dayone.errors import DayoneError
-from dayone.project import Project, git, run_git
-from dayone.switch import Stage, Switch, only_one, recover, start
+from dayone.project import _OLDEST_GIT, Project, git, require_git, run_git, work_tree
+from dayone.switch import Stage, Switch, only_one, recover, stamp, start
 from dayone.trees import Tree, Trees
 
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+_READ_ONLY = {"GIT_OPTIONAL_LOCKS": "0"}  # a git that is killed leaves its locks
 _BUSY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 
 
@@ -69,30 +70,41 @@ class Aside:
         gone, come = _difference(self.project.head, commit, self._top)
         for path in {*gone, *come}:
             self._refuse_read_only(path)
+        known = {path: stamp(self._top / path) for path in gone}
+        self._refuse_changed(gone)
         index = Path(_git_path("index", self._top))
-        next_index = Path(_git_path("dayone", self._top), "index")
+        next_index = _next_folder(self._top) / "index"
+        next_index.parent.mkdir()
         shutil.copyfile(index, next_index)
         git("read-tree", "-m", "-i", self.project.head, commit, cwd=self._top,
             env={"GIT_INDEX_FILE": str(next_index)})  # fmt: skip
-        start(
-            self.stage,
-            Switch(
-                top=str(self._top),
-                index=str(index),
-                next_index=str(next_index),
-                before=self.project.head,
-                after=commit,
-                message=message,
-                gone=gone,
-                come={path: (self.stage.new / path).lstat().st_mtime_ns for path in come},
-            ),
-            self.lock,
+        switch = Switch(
+            top=str(self._top),
+            index=str(index),
+            next_index=str(next_index),
+            before=self.project.head,
+            after=commit,
+            message=message,
+            gone=known,
+            come={path: stamp(self.stage.new / path) for path in come},
         )
-        run_git("update-index", "-q", "--refresh", cwd=self._top)
+        switch.claim.touch()
+        start(self.stage, switch, self.lock)
 
     @property
     def _top(self) -> Path:
         return self.project.top
+
+    def _refuse_changed(self, paths: list[str]) -> None:
+        """An update takes its time, and people go on working."""
+        asked = ("diff", "--name-only", "-z", "--no-renames", "--no-relative", self.project.head)
+        listed = git(*asked, cwd=self._top, env=_READ_ONLY).split("\0")
+        changed = sorted(set(listed) & set(paths))
+        if changed:
+            raise DayoneError(
+                f"{', '.join(changed)} changed while the update was made, and it would change "
+                "them too. Commit that, then try again; nothing was changed."
+            )
 
     def _refuse_read_only(self, path: str) -> None:
         folder = next(part for part in (self._top / path).parents if part.is_dir())
@@ -108,8 +120,8 @@ def aside(project: Project) -> Iterator[Aside]:
     """A worktree at the project's commit, on the project's disk; gone afterwards."""
     with only_one(Path(_git_path("dayone", project.top))) as lock:
         stage = stage_of(project)
-        _clear(project, stage)
-        stage.folder.mkdir(exist_ok=True)
+        _clear(project.top, stage)
+        stage.folder.mkdir()
         try:
             git(*_NO_HOOKS, "worktree", "add", "--force", "--quiet", "--detach",
                 "--no-checkout", str(stage.new), project.head, cwd=project.top)  # fmt: skip
@@ -119,24 +131,40 @@ def aside(project: Project) -> Iterator[Aside]:
             yield Aside(project, stage, lock)
         finally:
             if not stage.journal.exists():
-                _clear(project, stage)
+                _clear(project.top, stage)
 
 
-def mend(project: Project) -> list[str]:
-    """Finish or undo an update that a power cut stopped; returns where later edits were put."""
-    stage = stage_of(project)
-    if not stage.journal.exists():
+def mend(folder: Path) -> list[str]:
+    """Remove what a killed update left; returns where edits made since then were put.
+
+    This comes before a project is opened, whose files may be half those of another version.
+    """
+    require_git(_OLDEST_GIT)
+    top = work_tree(folder) if folder.is_dir() else None
+    if top is None:
         return []
-    with only_one(Path(_git_path("dayone", project.top))):
-        return recover(stage)
+    stage = _stage_at(top.resolve())
+    if not stage.folder.exists():
+        return []
+    with only_one(Path(_git_path("dayone", top))):
+        return _clear(top.resolve(), stage)
 
 
 def stage_of(project: Project) -> Stage:
+    return _stage_at(project.top)
+
+
+def _stage_at(top: Path) -> Stage:
     """In git's own folder, or beside the project where that is on another disk."""
-    own = Path(_git_path("dayone", project.top))
-    if own.parent.stat().st_dev == project.top.stat().st_dev:
+    own = Path(_git_path("dayone", top))
+    if own.parent.stat().st_dev == top.stat().st_dev:
         return Stage(own / "update")
-    return Stage(project.top.parent / f".dayone-{project.top.name}")
+    return Stage(top.parent / f".dayone-{top.name}")
+
+
+def _next_folder(top: Path) -> Path:
+    """On the index's disk, for what takes its place."""
+    return Path(_git_path("dayone", top), "next")
 
 
 def identity(folder: Path) -> list[str]:
@@ -162,20 +190,28 @@ def refuse_unready(project: Project) -> None:
                 f"{where} is in the middle of a merge, rebase, cherry-pick or revert. "
                 "Finish or abort it (git status says how), then try again."
             )
-    if git("status", "--porcelain", "--", ".", cwd=where):
+    if git("status", "--porcelain", "--", ".", cwd=where, env=_READ_ONLY):
         raise DayoneError(
             f"{where} has changes that are not committed. Commit them, or put them aside with "
             "git stash --include-untracked, then try again. dayone plan works as it is."
         )
 
 
-def _clear(project: Project, stage: Stage) -> None:
-    """Remove the stage; one that is there at the start was left by a killed update."""
-    if stage.journal.exists():
-        recover(stage)
+def _clear(top: Path, stage: Stage) -> list[str]:
+    """Remove the stage, and with it what a killed update left half done."""
+    kept = recover(stage)
     if stage.folder.exists():
-        run_git("worktree", "remove", "--force", str(stage.new), cwd=project.top)
-        shutil.rmtree(stage.folder)
+        _remove(stage.new)
+        # twice --force: a git that was killed leaves it locked
+        run_git("worktree", "remove", "--force", "--force", str(stage.new), cwd=top)
+        _remove(_next_folder(top))
+        _remove(stage.folder)
+    return kept
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _check_out(paths: list[str], worktree: Path) -> None:

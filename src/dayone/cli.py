@@ -1,5 +1,6 @@
 """The command line: options in, exit codes out."""
 
+import gc
 import json
 import os
 import sys
@@ -253,6 +254,69 @@ def update_command(
     raise typer.Exit(updated.exit_code)
 
 
+DRIFT_EXAMPLES = """
+Examples:
+
+- `dayone drift` compares the project with what its version of the template made
+
+- `dayone drift --fix` restores the files of owner template, for you to look at and commit
+
+- `dayone drift --json | jq .findings` lists them for a script
+
+Files that are shared or yours are counted, and never a finding. What is meant to differ stands in
+`dayone.toml`, with a reason and a last day. Ends with 0 when nothing has drifted or all of it was
+restored, 3 when files of the template are changed, deleted or missing.
+"""
+
+
+@app.command("drift", epilog=DRIFT_EXAMPLES)
+def drift_command(
+    project: ProjectArgument = Path(),
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Restore what has drifted; edits must be committed.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which files of the template the project has changed, deleted or never had."""
+    from dayone import drift
+
+    screen = Screen(json=as_json)
+    found = drift.drift(project, screen, fix=fix)
+    if as_json:
+        typer.echo(drift.as_json(found))
+    else:
+        drift.show(found, project, screen, fix=fix)
+    raise typer.Exit(found.exit_code)
+
+
+CHECK_UPDATE_EXAMPLES = """
+Examples:
+
+- `dayone check-update` asks the template's repository for its tags, and fetches nothing else
+
+- `dayone check-update --json` tells a script the version that is recorded and the newest
+
+Ends with 0 when the project is up to date, 3 when a newer release is out, 1 when the template
+cannot be reached. Copier's own `copier check-update` ends with 0 in either case, or, with
+`--quiet`, with 2 when a newer version is out. Pre-releases do not count; a template without
+releases is followed commit by commit.
+"""
+
+
+@app.command("check-update", epilog=CHECK_UPDATE_EXAMPLES)
+def check_update_command(project: ProjectArgument = Path(), as_json: JsonOption = False) -> None:
+    """Tell whether the template has a newer release than the project."""
+    from dayone import check_update
+
+    screen = Screen(json=as_json)
+    check = check_update.check_update(project, screen)
+    if as_json:
+        typer.echo(check_update.as_json(check))
+    else:
+        check_update.show(check, project, screen)
+    raise typer.Exit(check.exit_code)
+
+
 def own_table(path: Path | None, target: str | None, **roles: str | None) -> Table | None:
     if path is None:
         if target or any(roles.values()):
@@ -265,6 +329,7 @@ def own_table(path: Path | None, target: str | None, **roles: str | None) -> Tab
 
 def main() -> None:
     """Run the command; whatever goes wrong ends in one message and an exit code."""
+    gc.disable()  # a command ends before collecting would pay; a tenth of its time and more
     forget_git_location()
     screen = Screen()
     try:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+FINDINGS = 3  # the exit code of a command that worked, and found what a person must look at
+
 
 class DayoneError(Exception):
     """Something is wrong that a person can mend; the message says what and how."""

@@ -10,13 +10,13 @@ from typing import Any
 
 from dayone import migrations
 from dayone.answers import collect
-from dayone.aside import mend
 from dayone.errors import DayoneError, UsageError
 from dayone.fast_copier import faster
 from dayone.merge import Change, Risk, blocks, changes, kept, merge, ownership, risks
 from dayone.migrations import Migration
+from dayone.opening import open_mended
 from dayone.policies import Sides
-from dayone.project import ANSWERS_FILE, Project, open_project, read_answers
+from dayone.project import ANSWERS_FILE, Project, read_answers
 from dayone.render import render, render_again
 from dayone.screen import Screen
 from dayone.source import Source
@@ -86,9 +86,7 @@ def evolve(
     ready: Callable[[Project], None] = lambda project: None,
 ) -> Iterator[Evolution]:
     """Merge in a temporary folder: the project's commit, or its files as they lie there."""
-    project = open_project(options.project)
-    for path in mend(project):
-        screen.warn(f"An update was cut off, and was undone; your later edit is in {path}.")
+    project = open_mended(options.project, screen)
     ready(project)
     with ExitStack() as stack:
         stack.enter_context(faster())  # both renderings share what is compiled
@@ -141,6 +139,10 @@ def evolve(
 def render_old(project: Project, old: Template, scratch: Path) -> Path:
     """The project as the template made it, which shows whether its answers were edited by hand."""
     folder = scratch / "old" / project.folder.name
+    for name, question in old.questions().items():
+        stored = project.answers.get(name, question.get("default"))
+        if isinstance(stored, list) != question.get("multiselect", False):
+            raise _edited_by_hand(project, f"{name} is {stored!r}")
     try:
         render(old, folder, project.answers, defaults=True)
     except UsageError as error:

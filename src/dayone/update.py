@@ -7,7 +7,7 @@ from typing import Any
 
 from dayone import migrations
 from dayone.aside import Aside, aside, refuse_unready
-from dayone.errors import DayoneError
+from dayone.errors import FINDINGS, DayoneError
 from dayone.evolve import AFTER_UPDATE, Evolution, Options, evolve
 from dayone.hooks import Event, run_hook
 from dayone.project import find_uv, record_source, typed_uv
@@ -15,7 +15,6 @@ from dayone.report import as_dict, show, summary
 from dayone.screen import Screen
 
 CONSENT = "Run what the template brings for updates: migrations, locking, the project's checks?"
-FINDINGS = 3
 
 
 @dataclass

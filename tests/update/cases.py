@@ -2,8 +2,8 @@
 
 Answers take turns, so that all pairs of the three occur. `CASES` is a seeded sample, or everything:
 
-    DAYONE_UPDATE_CASES=all     everything, as `nox -s full` does
-    DAYONE_UPDATE_SEED=7        another sample
+    DAYONE_FULL=1          everything, as `nox -s full` does
+    DAYONE_UPDATE_SEED=7   another sample
 """
 
 import os
@@ -96,5 +96,5 @@ def sample(cases: list[Case], seed: int, count: int) -> list[Case]:
     return sorted([*first, *rest[: max(0, count - len(first))]])
 
 
-EVERYTHING = os.environ.get("DAYONE_UPDATE_CASES") == "all"
+EVERYTHING = os.environ.get("DAYONE_FULL") == "1"
 CASES = all_cases() if EVERYTHING else sample(all_cases(), SEED, SAMPLE)

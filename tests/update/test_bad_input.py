@@ -86,10 +86,11 @@ def test_answers_without_the_version_or_the_source(world: World, key: str) -> No
     [
         ("^python_version:.*", "python_version: '2.7'", "python_version"),
         ("^owner:.*", "owner: 7", "owner"),
+        ("^owner:.*", "owner: [me]", "owner"),
         ("^owner:.*\n", "", "owner"),
         ("^owner:", "favourite: tea\nowner:", "favourite"),
     ],
-    ids=["no such choice", "another type", "missing", "no such question"],
+    ids=["no such choice", "another type", "a list", "missing", "no such question"],
 )
 def test_an_answer_that_was_edited_by_hand_is_named(
     world: World, pattern: str, new: str, key: str

@@ -5,6 +5,7 @@ One here, with the migration of the whole chain; others with `nox -s full`.
 
 import json
 import subprocess
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from .projects import Templates, recorded_answers
 
 # Edits of files that no check of the project has an opinion on.
 HARMLESS = ("yours", "non_ascii_names", "mode")
-EVERY = [(Pair(old, TAGS[-1]), answers) for old in TAGS[:-1] for answers in ANSWERS]
+EVERY = [(Pair(old, TAGS[-1]), answers) for old, answers in zip(TAGS[:-1], cycle(ANSWERS))]
 SAMPLE = EVERY if EVERYTHING else [(Pair(TAGS[0], TAGS[-1]), "defaults")]
 
 
