@@ -9,7 +9,10 @@ nox.options.sessions = ["lint", "types", "tests"]
 CONSTRAINTS = ("--constraint", "requirements/dev.txt")
 OWN_CODE = ("src", "hooks", "tests", "tools", "docs", "benchmarks", "noxfile.py")
 # The longest first, so that no core waits for another at the end.
-DEFAULT_TESTS = ("tests/project/test_project.py", "tests/render", "tests/cli")
+DEFAULT_TESTS = (
+    *("tests/project/test_project.py", "tests/render", "tests/cli"),
+    *("tests/update/test_plan.py", "tests/update/test_path_freeze.py"),
+)
 NEEDS_ROOT = ("tests/project/test_offline.py", "tests/update/test_full_disk.py")
 UPDATE_TESTS = ("tests/update", f"--ignore={NEEDS_ROOT[1]}")
 PARALLEL = ("-n", "2", "--dist", "loadgroup")
