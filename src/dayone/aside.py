@@ -12,6 +12,7 @@ from dayone.project import _OLDEST_GIT, Project, git, require_git, run_git, work
 from dayone.switch import Stage, Switch, only_one, recover, stamp, start
 from dayone.trees import Tree, Trees
 
+NUL = "\0"
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 _READ_ONLY = {"GIT_OPTIONAL_LOCKS": "0"}  # a git that is killed leaves its locks
 _BUSY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
@@ -42,6 +43,9 @@ class Aside:
         for path in gone:
             (self.folder / path).unlink()
         _check_out([f"{prefix}{path}" for path in changed], self.stage.new)
+        missing = git("ls-files", "--deleted", "-z", "--", prefix or ".", cwd=self.stage.new)
+        if missing:  # or the commit would remove them
+            raise DayoneError(f"git could not write {missing.split(NUL)[0]}; nothing was changed.")
 
     def commit(self, message: str) -> str:
         """Commit what is new in the worktree; the project's git hooks would need its packages."""
@@ -55,21 +59,25 @@ class Aside:
         return git("rev-parse", "HEAD", cwd=self.stage.new)
 
     def refuse_taken(self, branch: str) -> None:
+        """A branch that was merged may be replaced."""
         ref = f"refs/heads/{branch}"
-        if run_git("show-ref", "--verify", "--quiet", ref, cwd=self._top).returncode == 0:
+        tip = run_git("rev-parse", "--verify", "--quiet", ref, cwd=self._top).stdout.strip()
+        merged = ("merge-base", "--is-ancestor", tip, self.project.head)
+        if tip and run_git(*merged, cwd=self._top).returncode:
             raise DayoneError(
                 f"The branch {branch} is there from an earlier update with conflicts. Resolve and "
                 f"merge it, or delete it: git branch -D {branch}"
             )
 
     def leave_on_branch(self, branch: str, commit: str) -> None:
-        git("update-ref", "-m", "dayone update", f"refs/heads/{branch}", commit, "", cwd=self._top)
+        git("update-ref", "-m", "dayone update", f"refs/heads/{branch}", commit, cwd=self._top)
 
     def bring_in(self, commit: str, message: str) -> None:
         """Put the commit in place of the one that is checked out."""
         gone, come = _difference(self.project.head, commit, self._top)
         for path in {*gone, *come}:
             self._refuse_read_only(path)
+        self._refuse_absent(gone)
         known = {path: stamp(self._top / path) for path in gone}
         self._refuse_changed(gone)
         index = Path(_git_path("index", self._top))
@@ -97,13 +105,26 @@ class Aside:
 
     def _refuse_changed(self, paths: list[str]) -> None:
         """An update takes its time, and people go on working."""
-        asked = ("diff", "--name-only", "-z", "--no-renames", "--no-relative", self.project.head)
-        listed = git(*asked, cwd=self._top, env=_READ_ONLY).split("\0")
-        changed = sorted(set(listed) & set(paths))
+        if not paths:
+            return
+        fresh = {"GIT_INDEX_FILE": str(self.stage.folder / "fresh-index")}  # hides no edit
+        known = git("ls-tree", "-r", "-z", self.project.head, "--", *paths, cwd=self._top)
+        git("update-index", "-z", "--index-info", cwd=self._top, env=fresh, given=known)
+        run_git("update-index", "-q", "--refresh", cwd=self._top, env=fresh)
+        listed = git("diff-files", "--name-only", "-z", cwd=self._top, env=fresh)
+        changed = sorted(filter(None, listed.split(NUL)))
         if changed:
             raise DayoneError(
                 f"{', '.join(changed)} changed while the update was made, and it would change "
                 "them too. Commit that, then try again; nothing was changed."
+            )
+
+    def _refuse_absent(self, paths: list[str]) -> None:
+        absent = [path for path in paths if not os.path.lexists(self._top / path)]
+        if absent:
+            raise DayoneError(
+                f"{', '.join(absent)}: git tracks it, but it is not checked out. Check it out "
+                "(git sparse-checkout disable), then try again; nothing was changed."
             )
 
     def _refuse_read_only(self, path: str) -> None:
@@ -127,7 +148,7 @@ def aside(project: Project) -> Iterator[Aside]:
                 "--no-checkout", str(stage.new), project.head, cwd=project.top)  # fmt: skip
             git("read-tree", project.head, cwd=stage.new)
             paths = git("ls-files", "-z", "--", project.prefix or ".", cwd=stage.new)
-            _check_out(paths.split("\0"), stage.new)
+            _check_out(paths.split(NUL), stage.new)
             yield Aside(project, stage, lock)
         finally:
             if not stage.journal.exists():
@@ -222,7 +243,7 @@ def _check_out(paths: list[str], worktree: Path) -> None:
 def _difference(before: str, after: str, top: Path) -> tuple[list[str], list[str]]:
     """The paths that have to go, and those that have to come; what changes does both."""
     listed = git("diff-tree", "-r", "-z", "--no-renames", "--name-status", before, after, cwd=top)
-    parts = listed.split("\0")
+    parts = listed.split(NUL)
     changes = list(zip(parts[0::2], parts[1::2], strict=False))
     gone = [path for status, path in changes if status != "A"]
     return gone, [path for status, path in changes if status != "D"]

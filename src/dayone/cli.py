@@ -1,6 +1,7 @@
 """The command line: options in, exit codes out."""
 
 import gc
+import io
 import json
 import os
 import sys
@@ -329,6 +330,9 @@ def own_table(path: Path | None, target: str | None, **roles: str | None) -> Tab
 
 def main() -> None:
     """Run the command; whatever goes wrong ends in one message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be in any encoding
+            stream.reconfigure(errors="backslashreplace")
     gc.disable()  # a command ends before collecting would pay; a tenth of its time and more
     forget_git_location()
     screen = Screen()

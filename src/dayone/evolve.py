@@ -60,6 +60,7 @@ class Evolution:
     kept: list[str]  # owner yours, where the template starts with something else now
     migrations: list[Migration]
     own: Tree
+    theirs: Tree  # the new version as it was rendered
     merged: Tree
     trees: Trees
 
@@ -131,6 +132,7 @@ def evolve(
             kept=kept(merged, sides),
             migrations=migrations.pending(new, project.folder),
             own=own,
+            theirs=sides.new,
             merged=merged.tree,
             trees=trees,
         )

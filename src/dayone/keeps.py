@@ -33,7 +33,7 @@ def read_keeps(project: Path) -> list[Keep]:
     """The [[keep]] tables of a project; none where there is no file."""
     file = project / KEEPS_FILE
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return []
     except OSError as error:

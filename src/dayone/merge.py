@@ -98,7 +98,8 @@ def changes(merged: Merged, raw: Sides) -> list[Change]:
             kind = "changed"
         else:
             continue
-        owner = merged.owner(path) or "template"
+        people = (before or path) not in raw.old and path not in raw.new
+        owner = "yours" if people else merged.owner(path) or "template"
         found.append(Change(path, kind, owner, _edited(before or path, raw), before))
     return found
 
@@ -131,8 +132,9 @@ def risks(merged: Merged, raw: Sides, new: Template) -> list[Risk]:
         else:
             outcome = "conflict" if {place, mine} & set(in_conflict) else "carried"
         found[path] = Risk(path, why, outcome)
+    covered = {*found, *(merged.moved.get(path) for path in found)}
     for path, why in in_conflict.items():
-        if path not in found and path not in merged.moved.values():
+        if path not in covered:
             found[path] = Risk(path, why, "conflict")
     return list(found.values())
 
@@ -172,7 +174,7 @@ def blocks(tree: Tree, own: Tree, folder: Path) -> list[Risk]:
         for other in by_case[path.casefold()]:
             if other != path:
                 found.append(
-                    Risk(path, f"differs from {other} in upper and lower case only", "blocks")
+                    Risk(path, f"it differs from {other} in upper and lower case only", "blocks")
                 )
         taken = _taken(folder, path, own)
         if taken:
@@ -187,6 +189,6 @@ def _taken(folder: Path, path: str, own: Tree) -> str | None:
         here = folder / part
         if not os.path.lexists(here):
             return None
-        if part not in own and (depth == len(parts) or not here.is_dir()):
+        if part not in own and (depth == len(parts) or here.is_symlink() or not here.is_dir()):
             return part
     return None

@@ -13,7 +13,7 @@ def plan(options: Options, screen: Screen, *, diff: bool = False, as_json: bool 
     """Show what `dayone update` would do to the project as it lies there."""
     with evolve(replace(options, defaults=True), screen, committed=False) as evolution:
         if as_json:
-            more = {"diff": difference(evolution)} if diff else {}
+            more = {"diff": difference(evolution).decode("utf-8", "replace")} if diff else {}
             print(json.dumps({**as_dict(evolution), **more}, ensure_ascii=False, indent=2))
             return
         show(evolution, screen)
@@ -21,7 +21,8 @@ def plan(options: Options, screen: Screen, *, diff: bool = False, as_json: bool 
             screen.out.print(f"\n{outlook(evolution)}", markup=False)
         if diff:
             screen.out.print()
-            sys.stdout.write(difference(evolution))
+            sys.stdout.flush()
+            sys.stdout.buffer.write(difference(evolution))
 
 
 def outlook(evolution: Evolution) -> str:
@@ -36,8 +37,8 @@ def outlook(evolution: Evolution) -> str:
     return "dayone update makes it one commit."
 
 
-def difference(evolution: Evolution) -> str:
+def difference(evolution: Evolution) -> bytes:
     """The plan as a patch of the project's files."""
     trees = evolution.trees
     before, after = trees.write(evolution.own), trees.write(evolution.merged)
-    return trees.git("diff", "-M", before, after) + "\n"
+    return trees.difference(before, after)

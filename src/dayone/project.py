@@ -18,6 +18,8 @@ ANSWERS_FILE = ".copier-answers.yml"
 _PUT_BACK = f"Put it back as it was, with git checkout -- {ANSWERS_FILE} or from an older commit."
 _OLDEST_GIT = (2, 38)
 
+_GIT_ALWAYS = {"GIT_LITERAL_PATHSPECS": "1", "GIT_TERMINAL_PROMPT": "0"}
+
 # Set while git runs a hook or an alias, and then they name that repository instead of ours.
 _GIT_LOCATION = (
     "GIT_COMMON_DIR",
@@ -124,26 +126,42 @@ def require_git(oldest: tuple[int, int] = (0, 0)) -> None:
 def run_git(
     *arguments: str, cwd: Path, env: dict[str, str] | None = None, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run git in a folder without asking for anything, and leave its exit code to the caller."""
-    return subprocess.run(
+    """Run git in a folder without asking for anything, and leave its exit code to the caller.
+
+    Names of files may hold any byte but NUL: nothing is translated on the way.
+    """
+    result = subprocess.run(
         ["git", *arguments],
         cwd=cwd,
-        env={"GIT_TERMINAL_PROMPT": "0", **os.environ, **(env or {})},
+        env={**_GIT_ALWAYS, **os.environ, **(env or {})},
         capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        input=given,
+        input=given.encode("utf-8", "surrogateescape"),
         check=False,
     )
+    out, err = (part.decode("utf-8", "surrogateescape") for part in (result.stdout, result.stderr))
+    return subprocess.CompletedProcess(result.args, result.returncode, out, err)
 
 
 def git(*arguments: str, cwd: Path, env: dict[str, str] | None = None, given: str = "") -> str:
     """What git prints, without the line's end; git's own last word is the error."""
     result = run_git(*arguments, cwd=cwd, env=env, given=given)
     if result.returncode:
-        raise DayoneError(f"git {arguments[0]} failed in {cwd}: {last_line(result.stderr)}")
-    return result.stdout.strip()
+        raise DayoneError(f"git {_command(arguments)} failed in {cwd}: {git_says(result.stderr)}")
+    return result.stdout.removesuffix("\n")
+
+
+def _command(arguments: tuple[str, ...]) -> str:
+    """What git was to do, behind options and settings of git itself."""
+    named = zip(("", *arguments), arguments, strict=False)
+    return next(word for before, word in named if before != "-c" and not word.startswith("-"))
+
+
+def git_says(stderr: str) -> str:
+    """git's reasons, in one line."""
+    lines = [line.strip() for line in stderr.splitlines()]
+    return "; ".join(line for line in lines if line.startswith(("fatal:", "error:"))) or last_line(
+        stderr
+    )
 
 
 def last_line(text: str) -> str:
@@ -154,7 +172,12 @@ def last_line(text: str) -> str:
 def work_tree(folder: Path) -> Path | None:
     """The top of the git work tree that a folder lies in."""
     result = run_git("rev-parse", "--show-toplevel", cwd=folder)
-    top = result.stdout.strip()
+    if "dubious ownership" in result.stderr:
+        raise DayoneError(
+            f"git does not trust {folder}, because it belongs to somebody else. If you do: "
+            f"git config --global --add safe.directory {folder.resolve()}"
+        )
+    top = result.stdout.removesuffix("\n")
     return Path(top) if result.returncode == 0 and top else None
 
 
@@ -174,13 +197,13 @@ def read_answers(project: Path) -> dict[str, Any]:
     return answers
 
 
-def record_source(project: Path, source: str) -> None:
-    """Make the answers file remember this source instead of the folder that was rendered from."""
+def record(project: Path, key: str, value: str) -> None:
+    """Make the answers file say another thing than what Copier put there for itself."""
     path = project / ANSWERS_FILE
-    line = yaml.safe_dump({"_src_path": source}, allow_unicode=True, width=10_000)
+    line = yaml.safe_dump({key: value}, allow_unicode=True, width=10_000)
     text = path.read_text(encoding="utf-8")
     path.write_text(
-        re.sub(r"^_src_path:.*\n(?:[ \t].*\n)*", lambda _: line, text, flags=re.MULTILINE),
+        re.sub(rf"^{key}:.*\n(?:[ \t].*\n)*", lambda _: line, text, flags=re.MULTILINE),
         encoding="utf-8",
     )
 

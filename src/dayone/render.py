@@ -1,15 +1,17 @@
 """Copier, in this process: ask what is still open, then write a new folder."""
 
+import os
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from dayone.errors import DayoneError, UsageError
 from dayone.fast_copier import faster
-from dayone.project import record_source
+from dayone.project import record
 from dayone.template import Template
 
 
@@ -17,7 +19,7 @@ def render(template: Template, dest: Path, data: dict[str, Any], *, defaults: bo
     """Render a template into a new folder; open questions are asked on the terminal."""
     from copier import Settings, run_copy
 
-    with faster(), _one_message(template), warnings.catch_warnings():
+    with faster(), _as_committed(), _one_message(template), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Copier's advice on clones is for its own users
         run_copy(
             str(template.repository),
@@ -28,7 +30,7 @@ def render(template: Template, dest: Path, data: dict[str, Any], *, defaults: bo
             quiet=True,
             settings=Settings(),  # a person's Copier settings could override derived values
         )
-    record_source(dest, template.recorded)
+    _record(dest, template)
 
 
 def render_again(
@@ -37,8 +39,8 @@ def render_again(
     """Render into a folder that holds the answers of a project; asks only what is not answered."""
     from copier import Settings, run_recopy
 
-    record_source(project, str(template.repository))
-    with faster(), _one_message(template), warnings.catch_warnings():
+    record(project, "_src_path", str(template.repository))
+    with faster(), _as_committed(), _one_message(template), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run_recopy(
             project,
@@ -50,7 +52,28 @@ def render_again(
             quiet=True,
             settings=Settings(),
         )
-    record_source(project, template.recorded)
+    _record(project, template)
+
+
+def _record(project: Path, template: Template) -> None:
+    """Where the template is for others, and its release, where a floating tag is beside it."""
+    record(project, "_src_path", template.recorded)
+    if template.release:
+        record(project, "_commit", template.release)
+
+
+@contextmanager
+def _as_committed() -> Iterator[None]:
+    """The template's bytes, whatever a person's git makes of line ends."""
+    from plumbum import local  # Copier starts git with this copy of the environment
+
+    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    wanted = {"core.autocrlf": "false", "core.eol": "lf", "core.attributesFile": os.devnull}
+    added = {"GIT_CONFIG_COUNT": str(count + len(wanted))}
+    for number, (key, value) in enumerate(wanted.items(), count):
+        added |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    with patch.dict(os.environ, added), local.env(**added):
+        yield
 
 
 @contextmanager
@@ -94,6 +117,9 @@ def _one_message(template: Template) -> Iterator[None]:
 
 def _bad_answer(message: str) -> str | None:
     """Copier's message on an answer that does not fit, with the question's name in front."""
+    required = re.fullmatch(r'Question "(\w+)" is required', message)
+    if required:
+        return f"{required[1]} has no default. Answer it: -d {required[1]}=VALUE"
     match = re.match(
         r"(?:Validation error|Invalid choice) for (?:question )?'(\w+)': (.*)", message, re.S
     )

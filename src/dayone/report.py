@@ -35,7 +35,7 @@ def as_dict(evolution: Evolution) -> dict[str, Any]:
     }
 
 
-def show(evolution: Evolution, screen: Screen) -> None:
+def show(evolution: Evolution, screen: Screen, *, hooks_wanted: bool = True) -> None:
     """A plan on the terminal."""
     out = screen.out
     out.print(Text(f"{evolution.project.folder.name}: {_versions(evolution)}", style="bold"))
@@ -48,7 +48,8 @@ def show(evolution: Evolution, screen: Screen) -> None:
     )
     _section(screen, "You deleted, so it stays away", evolution.deleted)
     _section(screen, "Yours, kept, though the template starts with another now", evolution.kept)
-    _section(screen, "Would run", would_run(evolution))
+    if hooks_wanted:
+        _section(screen, "Runs the template's", would_run(evolution))
     if evolution.nothing_to_do:
         out.print("  Nothing to do.")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from dayone.errors import DayoneError
-from dayone.project import git, last_line, run_git, work_tree
+from dayone.project import git, git_says, run_git, work_tree
 
 _SHORTHANDS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 _RELEASE = r"v?\d+(\.\d+)*"
@@ -50,8 +50,10 @@ class Source:
         return latest_release(git("tag", "--list", cwd=self.repository).splitlines())
 
     def describe(self, commit: str) -> str:
-        """A commit as Copier records it: its tag, or the nearest one and the short hash."""
-        return git("describe", "--tags", "--always", commit, cwd=self.repository)
+        """A commit's newest release; else as Copier records it: a tag near it, the short hash."""
+        return release_at(self.repository, commit) or git(
+            "describe", "--tags", "--always", commit, cwd=self.repository
+        )
 
     def contains(self, newer: str, older: str) -> bool:
         """Whether one commit is in the history of another, or the same."""
@@ -76,10 +78,15 @@ def open_source(source: str) -> Iterator[Source]:
         result = run_git("clone", "--quiet", "--bare", "--", fetched, str(clone), cwd=Path(folder))
         if result.returncode:
             raise DayoneError(
-                f"The template {url} cannot be read: {last_line(result.stderr)}. "
+                f"The template {url} cannot be read: {git_says(result.stderr)}. "
                 "If it has moved, name the new place with --template."
             )
         yield Source(clone, url, checkout=False)
+
+
+def release_at(repository: Path, commit: str) -> str | None:
+    """The newest release among the tags of a commit."""
+    return latest_release(git("tag", "--points-at", commit, cwd=repository).splitlines())
 
 
 def latest_release(tags: list[str]) -> str | None:

@@ -17,7 +17,7 @@ import yaml
 from dayone import __version__
 from dayone.errors import DayoneError, UsageError
 from dayone.project import git, run_git
-from dayone.source import Source, open_source, without_credentials
+from dayone.source import Source, open_source, release_at, without_credentials
 
 SNAPSHOT_REF = "refs/dayone/snap"
 
@@ -30,6 +30,11 @@ class Template:
     commit: str
     recorded: str
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def release(self) -> str | None:
+        """The newest release that this commit is."""
+        return release_at(self.repository, self.commit)
 
     def read(self, path: str) -> str | None:
         """A file of the template, or nothing when this commit has none at that path."""

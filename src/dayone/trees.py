@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dayone.errors import DayoneError
-from dayone.project import git, last_line, run_git
+from dayone.project import git, git_says, run_git
 
 Tree = dict[str, "Entry"]
 _WHY = {
@@ -115,13 +115,17 @@ class Trees:
 
         `base` is the name for what both come from, where git would put a hash that nobody knows.
         """
-        settings = ("-c", "merge.conflictStyle=zdiff3", "-c", "merge.directoryRenames=true")
+        wanted = [
+            *("merge.conflictStyle=zdiff3", "merge.directoryRenames=true"),
+            "core.attributesFile=/dev/null",  # a person's own could let one side win in silence
+        ]
+        settings = [part for one in wanted for part in ("-c", one)]
         result = run_git(
             *settings, "merge-tree", "--write-tree", "--name-only", "-z", ours, theirs,
             cwd=self.repository,
         )  # fmt: skip
         if result.returncode not in {0, 1}:
-            raise DayoneError(f"git merge-tree failed: {last_line(result.stderr)}")
+            raise DayoneError(f"git merge-tree failed: {git_says(result.stderr)}")
         merge = _read_merge(result.stdout)
         tree = self.of_commit(merge.tree, "")
         for path in {conflict.path for conflict in merge.conflicts} & set(tree):
@@ -150,6 +154,13 @@ class Trees:
         )
         return done.stdout.decode().strip()
 
+    def difference(self, before: str, after: str) -> bytes:
+        """A patch from one tree to another, which `git apply` takes."""
+        plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary", "-M")
+        prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
+        command = ["git", "diff", *plain, *prefixes, before, after]
+        return subprocess.run(command, cwd=self.repository, capture_output=True, check=True).stdout
+
     def hand_over(self, objects: list[str]) -> None:
         """Give the project objects that only this repository has."""
         command = ["git", "pack-objects", "--quiet", "--stdout"]
@@ -163,7 +174,7 @@ class Trees:
         )  # fmt: skip
         if unpacked.returncode:
             raise DayoneError(
-                f"The repository cannot be written: {last_line(unpacked.stderr.decode())}"
+                f"The repository cannot be written: {git_says(unpacked.stderr.decode())}"
             )
 
     def _index(self) -> dict[str, str]:

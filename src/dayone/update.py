@@ -1,18 +1,22 @@
 """`dayone update`: the plan as one commit on the project's branch, or nothing at all."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from rich.text import Text
 
 from dayone import migrations
 from dayone.aside import Aside, aside, refuse_unready
 from dayone.errors import FINDINGS, DayoneError
 from dayone.evolve import AFTER_UPDATE, Evolution, Options, evolve
 from dayone.hooks import Event, run_hook
-from dayone.project import find_uv, record_source, typed_uv
+from dayone.project import find_uv, record, typed_uv
 from dayone.report import as_dict, show, summary
 from dayone.screen import Screen
+from dayone.trees import Conflict
 
 CONSENT = "Run what the template brings for updates: migrations, locking, the project's checks?"
 
@@ -38,7 +42,7 @@ def update(options: Options, screen: Screen) -> Updated:
     """Plan, finish the commit aside, bring it in, then check the project."""
     updated = Updated()
     with evolve(options, screen, committed=True, ready=refuse_unready) as evolution:
-        show(evolution, screen)
+        show(evolution, screen, hooks_wanted=options.hooks is not False)
         updated.plan = as_dict(evolution)
         if evolution.nothing_to_do:
             return updated
@@ -62,11 +66,14 @@ def update(options: Options, screen: Screen) -> Updated:
 
 
 def waiting(evolution: Evolution) -> list[str]:
-    """The migrations that are left out without consent; the project's lint asks for them."""
-    return [
+    """What is left out without consent; the project's lint asks for the migrations."""
+    notes = [
         f"Migration {migration.name} waits: dayone update --hooks runs it."
         for migration in evolution.migrations
     ]
+    if evolution.changes and evolution.new.read(AFTER_UPDATE) is not None:
+        notes.append(f"Left out, to be run: {typed_uv()} lock && {typed_uv()} run nox")
+    return notes
 
 
 def leave(evolution: Evolution, updated: Updated) -> None:
@@ -102,7 +109,7 @@ def relocate(evolution: Evolution, bench: Aside) -> None:
     """Record in a commit of its own where the template is now."""
     project, name = evolution.project, evolution.source.name
     if name != project.source:
-        record_source(bench.folder, name)
+        record(bench.folder, "_src_path", name)
         bench.commit(f"Template moved\n\nIt was at {project.source}\nand is at {name}\n")
 
 
@@ -146,6 +153,11 @@ def subject(evolution: Evolution) -> str:
 
 def screen_conflicts(evolution: Evolution, updated: Updated, screen: Screen) -> None:
     count = len(evolution.conflicts)
+    prefix = evolution.project.prefix
+    only = f"--only -- {shlex.quote(prefix)}" if prefix else "--all"
+    screen.out.print(Text("\nConflicts:", style="bold"))
+    for conflict in evolution.conflicts:
+        screen.out.print(Text(f"  {conflict.path}: {conflict.why}{_unmarked(evolution, conflict)}"))
     screen.warn(
         f"{count} file{'s' * (count > 1)} in conflict. Nothing was changed on your branch; the "
         f"update with its conflict markers is on {updated.branch}."
@@ -155,12 +167,27 @@ def screen_conflicts(evolution: Evolution, updated: Updated, screen: Screen) -> 
         [
             f"git switch {updated.branch}",
             "git diff --check HEAD~1   # lists the markers; edit the files until there are none",
-            "git commit --all --amend --no-edit",
-            f"git switch - && git merge --ff-only {updated.branch}",
+            f"git commit --amend --no-edit {only}",
+            f"git switch - && git merge {updated.branch} && git branch -d {updated.branch}",
             *migrations_wait,
             f"{typed_uv()} lock && {typed_uv()} run nox",
         ]
     )
+
+
+def _unmarked(evolution: Evolution, conflict: Conflict) -> str:
+    """How to take the other side of a conflict that has no place for markers."""
+    path = shlex.quote(conflict.path)
+    entry = evolution.merged.get(conflict.path)
+    if entry is None or b"\n>>>>>>> " in evolution.trees.blob(entry.object):
+        return ""
+    other = evolution.theirs.get(conflict.path)
+    if other is None:
+        return f" (it stays; to let it go: git rm {path})"
+    if other == entry:
+        return " (the template's is there)"
+    evolution.trees.hand_over([other.object])
+    return f" (yours stays; for the template's: git cat-file blob {other.object[:12]} > {path})"
 
 
 def screen_updated(evolution: Evolution, updated: Updated, screen: Screen) -> None:

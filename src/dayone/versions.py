@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from dayone.errors import DayoneError
+from dayone.errors import DayoneError, UsageError
 from dayone.project import Project, git
 from dayone.source import Source, expand, is_url, open_source, release_numbers
 
@@ -14,6 +14,11 @@ def open_source_of(project: Project, other: str | None) -> AbstractContextManage
     """The repository that a project remembers, or the one it has moved to."""
     if other or is_remote(project) or Path(project.source).is_dir():
         return open_source(other or project.source)
+    if not Path(project.source).is_absolute():
+        raise DayoneError(
+            f"The template of this project is recorded as {project.source}, which depends on the "
+            "folder that you are in. Where is it? dayone update --template PATH"
+        )
     raise DayoneError(
         f"The template of this project was at {project.source}, and is not there any more. "
         "Where is it now? dayone update --template URL"
@@ -32,6 +37,8 @@ def recorded_commit(project: Project, source: Source) -> str:
         shallow = git("rev-parse", "--is-shallow-repository", cwd=source.repository) == "true"
         complete = f"Complete that shallow clone: git -C {source.name} fetch --unshallow --tags"
         raise unknown_version(project, source.name, complete if shallow else "")
+    if project.commit and not release_numbers(project.version) and source.find(project.commit):
+        return project.commit  # a name like `stable` may move
     refuse_moved(project, source.name, commit)
     return commit
 
@@ -56,6 +63,8 @@ def refuse_moved(project: Project, source: str, commit: str) -> None:
 
 def choose_target(project: Project, source: Source, ref: str | None, now: str) -> str:
     """The commit to go to: what was asked for, the newest release, or the newest commit."""
+    if ref == "":
+        raise UsageError("--vcs-ref is empty. Name a tag, a branch or a commit, or leave it out.")
     if ref == CURRENT:
         return now
     if ref:

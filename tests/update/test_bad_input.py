@@ -206,7 +206,7 @@ def test_names_that_differ_in_case_only(world: World) -> None:
     write(world.project, {"New.txt": "mine\n"})
     commit_all(world.project)
     message = refused(world)
-    assert "brings new.txt, but differs from New.txt in upper and lower case only" in message
+    assert "brings new.txt, but it differs from New.txt in upper and lower case only" in message
 
 
 @pytest.mark.parametrize("name", ["new.txt", "new.txt/inside"], ids=["file", "folder"])
