@@ -99,7 +99,7 @@ def _sides(trees: Trees, rendered: Path, project: Project, scratch: Path) -> Sid
     own |= _ignored(trees, project.folder, [path for path in old if path not in own], scratch)
     sides = Sides(old, {}, own)
     policies.answers_come_from_the_template(sides)  # wrong ones were refused, by rendering
-    policies.line_endings_are_yours(sides, trees.blob, trees.store)
+    policies.line_endings_are_yours(sides, trees.blob, trees.store, {}, {})
     return sides
 
 

@@ -65,7 +65,7 @@ def merge(trees: Trees, raw: Sides, owner: Owner, versions: tuple[str, str]) -> 
     policies.answers_come_from_the_template(sides)
     policies.yours_is_never_touched(sides, owner, moved)
     deleted = policies.deleted_stays_deleted(sides, moved, moved_by_person)
-    policies.line_endings_are_yours(sides, trees.blob, trees.store)
+    policies.line_endings_are_yours(sides, trees.blob, trees.store, moved, moved_by_person)
     before, after = (f"template-{version}" for version in versions)
     base = trees.commit(trees.write(sides.old), "base")
     trees.commit(own, "yours", base)

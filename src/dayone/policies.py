@@ -57,19 +57,23 @@ def deleted_stays_deleted(
 
 
 def line_endings_are_yours(
-    sides: Sides, read: Callable[[str], bytes], store: Callable[[bytes], str]
+    sides: Sides,
+    read: Callable[[str], bytes],
+    store: Callable[[bytes], str],
+    moved: dict[str, str],
+    moved_by_person: dict[str, str],
 ) -> None:
-    """A file that the project keeps with CRLF is merged with CRLF."""
-    for path, mine in sides.own.items():
-        old = sides.old.get(path)
-        if old is None or old.object == mine.object or mine.mode not in EDITABLE:
+    """A file that the project keeps with CRLF is merged with CRLF, wherever either moved it."""
+    for path, old in list(sides.old.items()):
+        mine = sides.own.get(moved_by_person.get(path, path))
+        if mine is None or old.object == mine.object or mine.mode not in EDITABLE:
             continue
         if not _is_crlf(read(mine.object)) or b"\r" in read(old.object):
             continue
-        for tree in (sides.old, sides.new):
-            if path in tree and tree[path].mode in EDITABLE:
-                content = read(tree[path].object).replace(b"\n", b"\r\n")
-                tree[path] = Entry(tree[path].mode, store(content))
+        for tree, name in ((sides.old, path), (sides.new, path), (sides.new, moved.get(path, ""))):
+            if name in tree and tree[name].mode in EDITABLE:
+                content = read(tree[name].object).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+                tree[name] = Entry(tree[name].mode, store(content))
 
 
 def _is_crlf(content: bytes) -> bool:
