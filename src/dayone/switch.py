@@ -182,7 +182,7 @@ def _finish_or_undo(stage: Stage, switch: Switch) -> list[str]:
 
 def _finish(stage: Stage, switch: Switch) -> None:
     _prune(switch.gone, Path(switch.top))
-    if _is_ours(switch.lock, switch) and Path(switch.next_index).exists():
+    if Path(switch.next_index).exists():
         os.replace(switch.next_index, switch.index)  # noqa: PTH105
     _end(stage, switch)
 

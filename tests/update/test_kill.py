@@ -124,10 +124,10 @@ def undo_edits(project: Path, edited: dict[str, bytes]) -> None:
 def test_the_recovery_is_killed_as_well(
     world: World, frozen: Frozen, record_property: Record, edits: bool
 ) -> None:
-    """Where all has been moved and nothing decided; in a full run, at every step."""
+    """Where all has been moved and nothing decided; in a full run, at other steps as well."""
     decided = frozen.step_of("update-ref")
     kills = 0
-    for step in range(1, len(frozen.steps) + 1) if EVERYTHING else [decided]:
+    for step in {decided, *(range(1, len(frozen.steps), 4) if EVERYTHING else ())}:
         frozen.kill(step)
         code, steps = recover(frozen.project, 0)
         assert code == 0
@@ -139,7 +139,8 @@ def test_the_recovery_is_killed_as_well(
             mend(frozen.project)
             found = [content for _, content in seen(frozen.project).files.values()]
             assert all(content in found for content in edited.values()), steps[-1]
-            undo_edits(frozen.project, edited)
+            if edits:
+                undo_edits(frozen.project, edited)
             world.judge_mended(frozen.project, steps[-1])
     record_property("kills", kills)
 
@@ -263,6 +264,14 @@ def test_a_git_that_was_killed_leaves_no_lock(
     record_property("kills", 2)
 
 
+def test_somebody_removes_the_lock_that_is_left(world: World, frozen: Frozen) -> None:
+    """As git itself advises."""
+    for step in (frozen.step_of("update-ref"), frozen.step_of("update-ref") + 1):
+        frozen.kill(step)
+        (frozen.project / ".git/index.lock").unlink()
+        assert world.judge_mended(frozen.project) == (step != frozen.step_of("update-ref"))
+
+
 def test_the_switch_outlives_its_dayone(world: World, tmp_path: Path) -> None:
     """Half way through, git's hook kills dayone with its whole process group."""
     project = world.fresh(tmp_path / "project")
@@ -316,6 +325,14 @@ def test_ctrl_c_at_its_steps(world: World, tmp_path: Path) -> None:
         assert code in {0, 130}, done
         assert world.judge(project, done[step - 1]) or code == 130
         world.judge_mended(project, done[step - 1])
+
+
+def test_ctrl_c_while_it_is_put_in_place(world: World, tmp_path: Path) -> None:
+    """Comes too late, and is not heard."""
+    project = world.fresh(tmp_path / "project")
+    code, _ = kill(update(project), project, program=DAYONE, step=SWITCH, number=signal.SIGINT)
+    assert (code, leftovers(project)) == (0, [])
+    assert world.judge(project)
 
 
 def test_ctrl_c_at_random_moments(world: World, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ from .cases import EVERYTHING, SEED
 from .killing import KILLERS, SWITCH, leftovers, wait_for_switch, with_killers
 from .projects import ANSWERS_FILE, Tree, read_commit, read_tree, recorded_answers
 
-EXAMPLES, STEPS = (800, 25) if EVERYTHING else (40, 16)
+EXAMPLES, STEPS = (250, 25) if EVERYTHING else (40, 16)
 PARTS = 2  # one for each core
 MARKERS = re.compile(
     rb"^<{7} .*?\n(?P<mine>.*?)^\|{7}.*?^={7}\r?\n(?P<theirs>.*?)^>{7} .*?\n",
