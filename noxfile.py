@@ -68,7 +68,7 @@ def update(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def full(session: nox.Session) -> None:
-    """Every case of what `update` samples, and a dated record of it; takes an hour."""
+    """Every case of what `update` samples, and more kills and random lives; takes long."""
     install(session, "test")
     session.run("pytest", *PARALLEL, *UPDATE_TESTS, env={"DAYONE_FULL": "1"})
 
