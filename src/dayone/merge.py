@@ -8,7 +8,7 @@ from pathlib import Path
 from dayone import policies
 from dayone.ownership import Ownership
 from dayone.policies import Owner, Sides
-from dayone.project import ANSWERS_FILE, git
+from dayone.project import ANSWERS_FILE, files_below, git
 from dayone.template import Template
 from dayone.trees import Conflict, Tree, Trees
 
@@ -189,6 +189,11 @@ def _taken(folder: Path, path: str, own: Tree) -> str | None:
         here = folder / part
         if not os.path.lexists(here):
             return None
-        if part not in own and (depth == len(parts) or here.is_symlink() or not here.is_dir()):
+        if part in own:
+            continue
+        if here.is_symlink() or not here.is_dir():
             return part
+        if depth == len(parts):  # a folder, which goes when all that is in it goes
+            inside = (f"{part}/{name}" for name in files_below(here))
+            return next((name for name in inside if name not in own), None)
     return None

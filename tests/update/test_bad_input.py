@@ -215,7 +215,7 @@ def test_an_ignored_file_where_the_template_adds_one(world: World, name: str) ->
     commit_all(world.project)
     write(world.project, {name: "mine\n"})
     message = refused(world)
-    assert "brings new.txt, but new.txt lies there, and git does not track it" in message
+    assert f"brings new.txt, but {name} lies there, and git does not track it" in message
     assert (world.project / name).read_text() == "mine\n"
 
 

@@ -167,3 +167,16 @@ def test_the_patch_applies_whatever_is_in_it(world: World) -> None:
     patch.write_text("diff --git" + result.out.partition("diff --git")[2])
     git(world.project, "apply", "--check", str(patch))
     assert "GIT binary patch" in result.out
+
+
+def test_a_folder_of_the_template_becomes_a_file(world: World) -> None:
+    world.release("v2.1.0", {"job/a.sh": "a\n"})
+    assert world.update().code == 0
+    world.release("v3.0.0", {}, "job/a.sh")
+    (world.template / "template/job").rmdir()
+    world.release("v3.0.1", {"job": "one file\n"})
+    write(world.project, {".git/info/exclude": "*.log\n", "job/mine.log": "mine\n"})
+    assert "job/mine.log lies there" in world.update().err
+    (world.project / "job/mine.log").unlink()
+    assert world.update().code == 0
+    assert (world.project / "job").read_text() == "one file\n"
