@@ -68,9 +68,13 @@ def update(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def full(session: nox.Session) -> None:
-    """Every case of what `update` samples, and more kills and random lives; takes long."""
+    """Every case of what `update` samples, and more kills and random lives; takes long.
+
+    What it came to, with its date, goes into docs/explanation/what-is-proved.md.
+    """
     install(session, "test")
-    session.run("pytest", *PARALLEL, *UPDATE_TESTS, env={"DAYONE_FULL": "1"})
+    env = {"DAYONE_FULL": "1", "DAYONE_RECORD": "1"}
+    session.run("pytest", *PARALLEL, *UPDATE_TESTS, env=env)
 
 
 @nox.session(default=False)

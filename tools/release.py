@@ -44,6 +44,7 @@ def problems(repository: Path, version: str) -> list[str]:
         *repository_problems(repository),
         *changelog_problems(repository, version),
         *migration_problems(repository, version, earlier[-1:]),
+        *answer_problems(repository, version, earlier[-1:]),
         *lost_paths([*earlier[-1:], work_tree(repository, Version(version))]),
     ]
 
@@ -104,6 +105,35 @@ def migration_problems(repository: Path, version: str, before: list[Release]) ->
     if sorted(config["migrations"]["default"]) != sorted(names):
         found.append(f"`migrations` in copier.yml does not list the files of {MIGRATIONS}.")
     return found
+
+
+def answer_problems(repository: Path, version: str, before: list[Release]) -> list[str]:
+    """Stored answers must be answers of this version too, within a major one."""
+    now = questions((repository / "copier.yml").read_text(encoding="utf-8"))
+    found = []
+    for release in before:
+        if release.version.major != Version(version).major:
+            continue
+        text = "\n".join(git(repository, "show", f"{release.name}:copier.yml"))
+        for name, choices in questions(text).items():
+            gone = sorted(choices - now[name]) if name in now else [""]
+            found += [
+                f"{f'{name}: {choice}' if choice else name} could be answered in {release.name} "
+                "and cannot any more: it may go at a new major version."
+                for choice in gone
+            ]
+    return found
+
+
+def questions(copier_yml: str) -> dict[str, set[str]]:
+    """The questions that are asked, each with the values that can be chosen."""
+    asked = {}
+    for name, question in yaml.safe_load(copier_yml).items():
+        if not name.startswith("_") and question.get("when") is not False:
+            choices = question.get("choices", [])
+            values = choices.values() if isinstance(choices, dict) else choices
+            asked[name] = {str(value[1] if isinstance(value, list) else value) for value in values}
+    return asked
 
 
 def package_version(repository: Path) -> str:

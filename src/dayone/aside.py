@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from dayone.errors import DayoneError
@@ -205,8 +206,9 @@ def refuse_unready(project: Project) -> None:
             f"{where} is at a detached HEAD, so there is no branch to update. "
             "Run: git switch BRANCH"
         )
+    git_folder = Path(_git_path(".", where))
     for name in _BUSY:
-        if Path(_git_path(name, where)).exists():
+        if (git_folder / name).exists():
             raise DayoneError(
                 f"{where} is in the middle of a merge, rebase, cherry-pick or revert. "
                 "Finish or abort it (git status says how), then try again."
@@ -249,5 +251,6 @@ def _difference(before: str, after: str, top: Path) -> tuple[list[str], list[str
     return gone, [path for status, path in changes if status != "D"]
 
 
+@cache
 def _git_path(name: str, folder: Path) -> str:
     return git("rev-parse", "--path-format=absolute", "--git-path", name, cwd=folder)

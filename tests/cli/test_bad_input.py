@@ -1,5 +1,6 @@
 """Bad input ends in one clear message, exit code 1 or 2, and nothing written."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,10 @@ def test_git_variables_of_a_caller_are_not_obeyed(
 ) -> None:
     result = dayone("new", dest, "--template", template, *CALM, GIT_DIR=str(tmp_path / "nowhere"))
     assert result.code == 0, result.err
+
+
+def test_ctrl_c_while_the_program_loads(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    result = dayone("--version", PYTHONPATH=os.pathsep.join(paths))
+    assert (result.code, result.err) == (130, "Interrupted.\n")

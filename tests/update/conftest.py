@@ -1,13 +1,25 @@
 """The chain of versions for the tests of this folder, and what they tried, said at the run's end.
 
 A test says what it tried by `record_property`, which also gets through from other processes:
-`version_pair` ("v1.0.0 v1.1.0"), `edit` (one kind) and `kills` (a number).
+`version_pair` ("v1.0.0 v1.1.0"), `edit` (one kind), `kills` and `lives` (numbers). With
+DAYONE_RECORD, as `nox -s full` sets it, the page that quotes it is written.
 """
+
+import os
+import time
+from datetime import UTC, datetime
 
 import pytest
 
+from support import ROOT
+from support.git import git
+
 from .cases import SEED
 from .projects import Templates
+
+RECORD = ROOT / "docs/explanation/what-is-proved.md"
+BEGIN, END = "<!-- full:begin -->\n", "<!-- full:end -->\n"
+STARTED = pytest.StashKey[float]()
 
 
 @pytest.fixture(scope="session")
@@ -18,18 +30,42 @@ def templates(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Templ
     return Templates(shared)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[STARTED] = time.monotonic()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    tried = [
-        tried
+    said = tried(terminalreporter)
+    if said:
+        terminalreporter.write_line(f"update: tried {said} (seed {SEED})")
+    if said and "DAYONE_RECORD" in os.environ:
+        minutes = (time.monotonic() - terminalreporter.config.stash[STARTED]) / 60
+        counts = [f"{len(terminalreporter.getreports(end))} {end}" for end in ("passed", "failed")]
+        write_record(f"{', '.join(counts)} in {minutes:.0f} minutes, having tried {said}.")
+
+
+def tried(terminalreporter: pytest.TerminalReporter) -> str:
+    properties = [
+        one
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
         if report.when == "call"
-        for tried in report.user_properties
+        for one in report.user_properties
     ]
-    pairs = {value for name, value in tried if name == "version_pair"}
-    edits = sum(name == "edit" for name, _ in tried)
-    kills = sum(int(str(value)) for name, value in tried if name == "kills")
-    if tried:
-        terminalreporter.write_line(
-            f"update: tried {len(pairs)} version pairs, {edits} edits, {kills} kills (seed {SEED})"
-        )
+    pairs = {value for name, value in properties if name == "version_pair"}
+    edits = sum(name == "edit" for name, _ in properties)
+    kills, lives = (
+        sum(int(str(value)) for name, value in properties if name == wanted)
+        for wanted in ("kills", "lives")
+    )
+    counts = {"version pairs": len(pairs), "edits": edits, "kills": kills, "random lives": lives}
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def write_record(said: str) -> None:
+    """What a run of everything came to, with its date, into the page that quotes it."""
+    commit = git(ROOT, "rev-parse", "--short", "HEAD")
+    text = RECORD.read_text(encoding="utf-8")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    line = f"The last one, on {datetime.now(UTC):%Y-%m-%d} at commit `{commit}`: {said}\n"
+    RECORD.write_text(f"{before}{BEGIN}{line}{END}{after}", encoding="utf-8")

@@ -370,6 +370,7 @@ def test_nothing_of_a_person_is_lost(
     counted = Counter(lives["tried"])
     print(counted)
     record_property("kills", counted["kill"])
+    record_property("lives", EXAMPLES // PARTS)
     for kind in KINDS:
         for _ in range(counted[kind]):
             record_property("edit", kind)

@@ -177,6 +177,35 @@ def test_minor_release_keeps_every_path_of_the_one_before(repository: Path) -> N
     ]
 
 
+SERVING = "serving: {type: str, choices: [[A service, realtime], [A job, batch]]}\n"
+PYTHON = 'python: {type: str, choices: ["3.11", "3.12"]}\n'
+
+
+@pytest.mark.parametrize(
+    ("now", "gone"),
+    [
+        (SERVING + PYTHON.replace('"3.11", ', ""), "python: 3.11"),
+        (SERVING.replace("batch", "table") + PYTHON, "serving: batch"),
+        (SERVING + PYTHON.replace("python", "python_version"), "python"),
+    ],
+)
+def test_minor_release_takes_every_answer_of_the_one_before(
+    repository: Path, now: str, gone: str
+) -> None:
+    write(repository, **{"copier.yml": config("[]") + SERVING + PYTHON})
+    commit_all(repository)
+    git(repository, "tag", "v1.1.0")
+    write(repository, **{"copier.yml": config("[]") + now})
+    set_version(repository, "1.2.0")
+    commit_all(repository)
+    assert problems(repository, "1.2.0") == [
+        f"{gone} could be answered in v1.1.0 and cannot any more: it may go at a new major version."
+    ]
+    set_version(repository, "2.0.0")
+    commit_all(repository)
+    assert problems(repository, "2.0.0") == []
+
+
 @pytest.mark.parametrize("path", [MIGRATION, "hooks/migrations/1.1.0_rename_key.py"])
 def test_minor_release_brings_no_migration(repository: Path, path: str) -> None:
     add_migration(repository, path)
