@@ -230,8 +230,8 @@ class Life(RuleBasedStateMachine):
         for path, file in before.items():
             if self.owners.owner_of(path) == "yours":
                 assert now[path] == file, path
-        self.executable = {self.follow(path, now) for path in self.executable}
-        self.crlf = {self.follow(path, now) for path in self.crlf} & now.keys()
+        self.executable = self.follow(self.executable, before, now)
+        self.crlf = self.follow(self.crlf, before, now) & now.keys()
         for path in self.executable:
             assert now[path].executable, path
         for path in self.crlf:
@@ -312,9 +312,10 @@ class Life(RuleBasedStateMachine):
     def head(self) -> str:
         return git(self.project, "rev-parse", "HEAD")
 
-    def follow(self, path: str, now: Tree) -> str:
-        """Where a file is after an update."""
-        return path if path in now else chronicle.RENAMED.get(path, path)
+    def follow(self, paths: set[str], before: Tree, now: Tree) -> set[str]:
+        """Where files are after an update, but for one that met a file of the person's own."""
+        goals = {path: path if path in now else chronicle.RENAMED.get(path, path) for path in paths}
+        return {goal for path, goal in goals.items() if goal == path or goal not in before}
 
 
 KINDS = {
