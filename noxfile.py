@@ -15,6 +15,8 @@ DEFAULT_TESTS = (
 )
 NEEDS_ROOT = ("tests/project/test_offline.py", "tests/update/test_full_disk.py")
 UPDATE_TESTS = ("tests/update", f"--ignore={NEEDS_ROOT[1]}")
+# They share images, so they run in one process.
+CONTAINER_TESTS = ("tests/watch/test_images.py", "tests/watch/test_compose.py")
 PARALLEL = ("-n", "2", "--dist", "loadgroup")
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -82,6 +84,18 @@ def root(session: nox.Session) -> None:
     """What needs root: a network with loopback alone, and a disk that is full."""
     install(session, "test")
     session.run("pytest", *(session.posargs or NEEDS_ROOT))
+
+
+@nox.session(default=False)
+def watch(session: nox.Session) -> None:
+    """Images, alerts and drills of emitted projects; wants root, and what .ci/run installs."""
+    install(session, "watch")
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    session.run("pytest", *CONTAINER_TESTS)
+    rest = [f"--ignore={path}" for path in CONTAINER_TESTS]
+    session.run("pytest", *PARALLEL, "tests/watch", *rest)
 
 
 @nox.session(default=False)

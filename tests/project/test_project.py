@@ -9,6 +9,12 @@ import yaml
 
 from .conftest import ANSWERS, new_project, run
 
+DRILL = re.compile(
+    r"requests: no drift.*the world changes.*requests: drift in.*: accepted.*promoted"
+    r".*meanwhile, none failed.*requests: no drift",
+    re.DOTALL,
+)
+
 
 def readme_lines(project: Path) -> tuple[str, str]:
     """The line that runs the loop, and the line that runs the tests."""
@@ -30,6 +36,7 @@ def test_loop_ends_with_predictions(project: Path) -> None:
     assert "is the champion" in said
     answers = yaml.safe_load((project / ".copier-answers.yml").read_text(encoding="utf-8"))
     assert ('"prediction":' in said) == ("realtime" in answers["serving"])
+    assert bool(DRILL.search(said)) == ("realtime" in answers["serving"]), said[-3000:]
     assert (project / "data/predictions.parquet").exists() == ("batch" in answers["serving"])
     assert "Where to look" in said
     verdict = next(project.glob("models/*/verdict.json"))

@@ -45,7 +45,7 @@ def run_by(package: Path, command: str) -> set[str]:
     return seen
 
 
-@pytest.mark.parametrize("stage", ["validate", "prepare", "train", "evaluate"])
+@pytest.mark.parametrize("stage", ["validate", "prepare", "train", "staleness", "evaluate"])
 def test_stage_depends_on_the_code_that_it_runs(stage: str, project: Path) -> None:
     pipeline = yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))
     package = project / "src/my_poc"

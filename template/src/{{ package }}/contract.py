@@ -7,15 +7,18 @@ of the moments that the contract lists in the order in which they happen.
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from .errors import ProjectError
+
+Parsed = TypeVar("Parsed")
 
 ROLES = ("id", "time", "feature", "target", "forbidden")
 SEVERITIES = ("error", "warning")
@@ -94,6 +97,14 @@ class Contract:
 
 def load(path: Path) -> Contract:
     """Read a contract; raise ContractError, with the file's name, when it cannot be used."""
+    return read(path, parse)
+
+
+def read(path: Path, parse: Callable[[Any, str], Parsed]) -> Parsed:
+    """What ``parse`` makes of a YAML document and the sha256 of its file; its errors get the name.
+
+    Raises ContractError.
+    """
     try:
         text = path.read_bytes()
         return parse(yaml.safe_load(text), hashlib.sha256(text).hexdigest())
@@ -107,21 +118,21 @@ def load(path: Path) -> Contract:
 
 def parse(document: Any, digest: str) -> Contract:
     """The contract in a YAML document; raise ContractError when it cannot be used."""
-    dataset = _need(document, "schema", list, "the contract")[0]
-    custom = _custom(document, "the contract")
+    dataset = need(document, "schema", list, "the contract")[0]
+    custom = custom_properties(document, "the contract")
     contract = Contract(
-        name=_need(dataset, "name", str, "the dataset"),
-        version=str(_need(document, "version", (str, int, float), "the contract")),
-        predicted_at=_need(custom, "predictedAt", str, "customProperties"),
-        moments=tuple(_need(custom, "moments", list, "customProperties")),
-        columns=tuple(_column(item) for item in _need(dataset, "properties", list, "the dataset")),
+        name=need(dataset, "name", str, "the dataset"),
+        version=str(need(document, "version", (str, int, float), "the contract")),
+        predicted_at=need(custom, "predictedAt", str, "customProperties"),
+        moments=tuple(need(custom, "moments", list, "customProperties")),
+        columns=tuple(map(parse_column, need(dataset, "properties", list, "the dataset"))),
         digest=digest,
     )
     _check(contract)
     return contract
 
 
-def _need(element: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
+def need(element: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
     """The value of a key that must be there, of this kind and not empty."""
     if not isinstance(element, dict):
         raise ContractError(f"{where} is not a mapping of keys to values")
@@ -133,23 +144,23 @@ def _need(element: Any, key: str, kind: type | tuple[type, ...], where: str) -> 
     return value
 
 
-def _custom(element: dict[str, Any], where: str) -> dict[str, Any]:
+def custom_properties(element: dict[str, Any], where: str) -> dict[str, Any]:
     return {
-        _need(item, "property", str, f"{where}, customProperties"): item.get("value")
+        need(item, "property", str, f"{where}, customProperties"): item.get("value")
         for item in _list(element, "customProperties", where)
     }
 
 
 def _list(element: dict[str, Any], key: str, where: str) -> list[Any]:
     """A list that may be left out."""
-    return _need(element, key, list, where) if element.get(key) else []
+    return need(element, key, list, where) if element.get(key) else []
 
 
-def _column(item: Any) -> Column:
-    name = _need(item, "name", str, "a column")
+def parse_column(item: Any) -> Column:
+    name = need(item, "name", str, "a column")
     where = f"column {name}"
-    custom = _custom(item, where)
-    kind = _need(item, "logicalType", str, where)
+    custom = custom_properties(item, where)
+    kind = need(item, "logicalType", str, where)
     if kind not in TYPES:
         raise ContractError(f"{where}: no type is called {kind!r}")
     examples = _list(item, "examples", where)
@@ -171,7 +182,7 @@ def _column(item: Any) -> Column:
 
 
 def _rule(item: Any, kind: str, where: str) -> Rule:
-    name = _need(item, "name", str, f"{where}, a rule")
+    name = need(item, "name", str, f"{where}, a rule")
     where = f"{where}, rule {name}"
     if item.get("metric") != "invalidValues" or item.get("mustBe") != 0:
         raise ContractError(
@@ -180,7 +191,7 @@ def _rule(item: Any, kind: str, where: str) -> Rule:
     severity = item.get("severity", "error")
     if severity not in SEVERITIES:
         raise ContractError(f"{where}: severity is {severity!r}, not error or warning")
-    arguments = _need(item, "arguments", dict, where)
+    arguments = need(item, "arguments", dict, where)
     for argument, value in arguments.items():
         _check_argument(argument, value, kind, where)
     values = arguments.get("validValues")

@@ -28,6 +28,8 @@ from .params import Params, Task
 from .settings import MODEL, PREPARED
 from .slices import Slice, judge_slices
 from .splits import NAMES, read
+from .staleness import Staleness
+from .staleness import read as read_staleness
 
 BASELINES = ("constant", "linear")
 
@@ -81,6 +83,7 @@ class Evaluation:
     costs: dict[str, Estimate]
     slices: list[Slice]
     importance: dict[str, Estimate]
+    staleness: Staleness | None
     verdict: Verdict
 
 
@@ -127,6 +130,7 @@ def evaluate(params: Params, charter: Charter) -> Evaluation:
         costs=estimates["cost"],
         slices=slices,
         importance=permutation_importance(model, split.columns, target, bootstrap),
+        staleness=read_staleness(MODEL),
         verdict=Verdict(
             task=task,
             model=model.digest,

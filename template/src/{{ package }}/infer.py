@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from .errors import ProjectError
+from .labels import LATENESS_HOURS, REQUEST_ID, ROW_NUMBER, TIME
 from .params import Task
 
 MOST_LEVELS = 50
@@ -19,6 +20,11 @@ HEADER = """\
 # Inferred from the table. Correct it: what each column means, when it is known (knownAt), which
 # limits are errors, and which columns are sensitive (classification). What is known only after the
 # moment of prediction must not be a feature: set its mlRole to forbidden.
+"""
+LABELS_HEADER = """\
+# What became of the predictions. Put files with these columns, CSV or Parquet, into data/labels/;
+# they are joined to the logged predictions. Correct expectedLatenessHours: how long after its
+# prediction a label may take.
 """
 
 
@@ -194,25 +200,66 @@ def contract(
     table: pl.DataFrame, dataset: str, roles: Roles, task: Task, owner: str
 ) -> dict[str, Any]:
     """An Open Data Contract Standard document; every inferred limit is a warning."""
+    moments = {"moments": ["prediction", "outcome"], "predictedAt": "prediction"}
+    properties = [_property(table[name], roles) for name in table.columns]
+    return _document(dataset, f"Predict {roles.target} ({task}).", owner, moments, properties)
+
+
+def labels_contract(table: pl.DataFrame, roles: Roles, owner: str) -> dict[str, Any]:
+    """The same of the labels that come later, by id or, where there is none, by request."""
+    key = roles.id or REQUEST_ID
+    what = f"The {key} of the prediction"
+    if roles.id is None:
+        what += f"; the column {ROW_NUMBER} counts from 0 where a request held several rows"
+    time = TIME if TIME not in (key, roles.target) else "known_at"
+    properties = [
+        _labels_property(key, logical_type(table[roles.id]) if roles.id else "string", "id", what),
+        _labels_property(
+            roles.target, logical_type(table[roles.target]), "target",
+            "What came of it; empty where nobody will ever know",
+        ),
+        _labels_property(
+            time, "timestamp", "time", "When this became known; UTC unless it has an offset"
+        ),
+    ]  # fmt: skip
+    custom = {"expectedLatenessHours": LATENESS_HOURS}
+    purpose = "Tell how good the predictions were."
+    return _document("labels", purpose, owner, custom, properties)
+
+
+def _labels_property(name: str, type: str, ml_role: str, what: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "logicalType": type,
+        "description": f"{what}.",
+        "required": ml_role != "target",
+        "customProperties": [{"property": "mlRole", "value": ml_role}],
+    }
+
+
+def _document(
+    name: str,
+    purpose: str,
+    owner: str,
+    custom: dict[str, Any],
+    properties: list[dict[str, Any]],
+) -> dict[str, Any]:
     return {
         "apiVersion": "v3.1.0",
         "kind": "DataContract",
-        "id": dataset,
-        "name": dataset,
+        "id": name,
+        "name": name,
         "version": "0.1.0",
         "status": "draft",
-        "description": {"purpose": f"Predict {roles.target} ({task})."},
+        "description": {"purpose": purpose},
         "team": {"name": owner},
-        "customProperties": [
-            {"property": "moments", "value": ["prediction", "outcome"]},
-            {"property": "predictedAt", "value": "prediction"},
-        ],
+        "customProperties": [{"property": key, "value": value} for key, value in custom.items()],
         "schema": [
             {
-                "name": dataset,
+                "name": name,
                 "logicalType": "object",
                 "physicalType": "table",
-                "properties": [_property(table[name], roles) for name in table.columns],
+                "properties": properties,
             }
         ],
     }

@@ -76,10 +76,11 @@ class OnnxModel:
         self._session = onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
+        self._outputs = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Class probabilities (n, k), or values (n,), for features (n, f)."""
-        (output,) = self._session.run(None, {"features": features})
+        (output,) = self._session.run(self._outputs, {"features": features})
         values = np.asarray(output, dtype=np.float64)
         return values if values.shape[1] > 1 else values[:, 0]
 

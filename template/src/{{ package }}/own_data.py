@@ -14,7 +14,7 @@ import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from . import charter, infer, synthetic
+from . import charter, infer, labels, synthetic
 from .infer import Roles, TableError
 from .model import file_digest
 from .params import Task, load
@@ -29,7 +29,7 @@ PACKAGE = Path("src") / __name__.partition(".")[0]
 PARAMS = Path("params.yaml")
 TRAINING_SQL = Path("sql/training.sql")
 DATA_CARD = Path("docs/data_card.md")
-OVERWRITTEN = [PARAMS, TRAINING_SQL, DATA_CARD, charter.PATH]
+OVERWRITTEN = [labels.PATH, PARAMS, TRAINING_SQL, DATA_CARD, charter.PATH]
 
 SQL = """\
 -- How the landed datasets become the training table (DuckDB).
@@ -107,9 +107,9 @@ class OwnData:
 def use_data(source: Path, roles: Roles, wanted_task: Task | None = None) -> OwnData:
     """Make the project's data the table in ``source``.
 
-    Writes the contract, the SQL, the parameters, a synthetic sample for the tests, and the parts of
-    charter and data card that a person has to fill in. Raises TableError, with nothing written,
-    when the table cannot be used.
+    Writes its contract and that of its labels, the SQL, the parameters, a synthetic sample for the
+    tests, and the parts of charter and data card that a person has to fill in. Raises TableError,
+    with nothing written, when the table cannot be used.
     """
     params = load()
     table = infer.read(source)
@@ -123,15 +123,18 @@ def use_data(source: Path, roles: Roles, wanted_task: Task | None = None) -> Own
     if "feature" not in inferred_roles.values():
         raise TableError("no column is left that could be a feature")
 
-    dataset = re.sub(r"\W+", "_", source.stem).strip("_") or "table"
+    dataset = _dataset_name(source)
     positive = infer.positive_class(table[roles.target]) if task == "binary" else None
     ids = {name for name, role in inferred_roles.items() if role in ("id", "forbidden")}
     sample = synthetic.sample(table, roles.target, ids)
     contract_path = Path("contracts") / f"{dataset}.odcs.yaml"
     _check_committed([contract_path, *OVERWRITTEN])
-    document = infer.contract(table, dataset, roles, task, _owner())
+    owner = _owner()
+    document = infer.contract(table, dataset, roles, task, owner)
+    labels_document = infer.labels_contract(table, roles, owner)
     written = [
         _write(contract_path, infer.HEADER + _yaml(document)),
+        _write(labels.PATH, infer.LABELS_HEADER + _yaml(labels_document)),
         _write(TRAINING_SQL, SQL.format(dataset=dataset, target=roles.target.replace('"', '""'))),
         _write_sample(Path("data/sample") / f"{dataset}.parquet", sample),
         _update_params(
@@ -171,6 +174,12 @@ def use_data(source: Path, roles: Roles, wanted_task: Task | None = None) -> Own
         removed=removed,
         kept=[] if replaceable else [features],
     )
+
+
+def _dataset_name(source: Path) -> str:
+    name = re.sub(r"\W+", "_", source.stem).strip("_") or "table"
+    # The contract of the labels has that name.
+    return name if name != "labels" else "labels_table"
 
 
 def _check_committed(paths: list[Path]) -> None:

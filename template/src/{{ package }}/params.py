@@ -23,6 +23,8 @@ class Section(BaseModel):
 class Data(Section):
     dataset: str
     source: str
+    # Only rows of the newest days are trained and judged on; all where it is None.
+    window_days: float | None = Field(default=None, gt=0)
 
 
 class Validation(Section):
@@ -49,6 +51,25 @@ class Gates(Section):
     resamples: int = Field(ge=100)
     slice_min_rows: int = Field(ge=10)
     slice_min_skill: float = Field(lt=1)
+    # On the rows that the champion was judged on.
+    anchor_min_skill: float = Field(default=0.0, lt=1)
+    # The share of a fresh model's loss that an old one may lose before it counts as stale.
+    staleness_tolerance: float = Field(default=0.05, ge=0)
+    # The newest logged requests that a challenger answers, and how many times as long it may take.
+    shadow_rows: int = Field(default=2_000, gt=0)
+    shadow_latency: float = Field(default=3, ge=1)
+
+
+class Observe(Section):
+    """What `observe` looks at, and from when on it calls something drifted."""
+
+    window_hours: float = Field(default=168, gt=0)
+    min_rows: int = Field(default=200, ge=50)
+    psi_limit: float = Field(default=0.2, gt=0)
+    skew_limit: float = Field(default=1e-6, ge=0)
+    overdue_limit: float = Field(default=0.5, gt=0, le=1)
+    # The observations that are kept, the newest.
+    keep: int = Field(default=100, gt=0)
 
 
 class Params(Section):
@@ -62,6 +83,9 @@ class Params(Section):
     slices: list[str]
     model: Model
     gates: Gates
+    observe: Observe = Observe()
+    # How long logged predictions, observations and quarantined rows are kept.
+    retention_days: float = Field(default=90, gt=0)
 
     @property
     def contract_path(self) -> Path:

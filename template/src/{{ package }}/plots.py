@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from .evaluate import Evaluation
 from .metrics import LOSS_NAME, Array, Estimate, decide, number
+from .splits import spread
+from .staleness import Staleness
 
 # Points, bins and bars that a person can still read, and rows that a browser can still draw.
 CURVE_POINTS = 200
@@ -50,7 +52,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plot:
-    """Records drawn by one of DVC's templates, from the fields named x and y.
+    """Records drawn by one of DVC's templates, or then_and_now, from the fields named x and y.
 
     ``text`` tells a person who cannot see the picture what is in it.
     """
@@ -78,6 +80,8 @@ def make(evaluation: Evaluation) -> list[Plot]:
         plots.append(
             Plot("slices", title, "bar_horizontal_sorted", "skill", "slice", records, text)
         )
+    if evaluation.staleness and evaluation.staleness.gaps:
+        plots.append(_ageing(evaluation.staleness, LOSS_NAME[evaluation.verdict.task]))
     return plots
 
 
@@ -121,7 +125,7 @@ def _multiclass(evaluation: Evaluation) -> Iterator[Plot]:
 
 
 def _regression(evaluation: Evaluation) -> Iterator[Plot]:
-    rows = _spread(len(evaluation.target), SCATTER_POINTS)
+    rows = spread(len(evaluation.target), SCATTER_POINTS)
     actual, predicted = evaluation.target[rows], evaluation.outputs["model"][rows]
     records = [
         {"actual": _round(a), "predicted": _round(p), "residual": _round(a - p)}
@@ -139,7 +143,7 @@ def _regression(evaluation: Evaluation) -> Iterator[Plot]:
 def _roc(target: Array, score: Array, area: Estimate) -> Plot:
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
-    ends = ends[_spread(len(ends), CURVE_POINTS - 1)]
+    ends = ends[spread(len(ends), CURVE_POINTS - 1)]
     hits = np.append(0, np.cumsum(target[order])[ends]) / target.sum()
     alarms = np.append(0, np.cumsum(1 - target[order])[ends]) / (1 - target).sum()
     records = [
@@ -171,7 +175,7 @@ def _confusion(evaluation: Evaluation) -> Plot:
     """One record per row, which DVC counts; evenly spread rows when there are very many."""
     info = evaluation.model.info
     says = decide(info.task, evaluation.outputs["model"], info.threshold)
-    rows = _spread(len(says), CONFUSION_ROWS)
+    rows = spread(len(says), CONFUSION_ROWS)
     labels = [str(label) for label in info.classes]
     records = [
         {"actual": labels[int(actual)], "predicted": labels[int(said)]}
@@ -191,16 +195,26 @@ def _importance(evaluation: Evaluation) -> Plot:
     return Plot("importance", title, "bar_horizontal_sorted", rise, "input", records, text)
 
 
+def _ageing(staleness: Staleness, loss: str) -> Plot:
+    gap = f"{loss}_above_a_fresh_model".replace(" ", "_")
+    records = [
+        {
+            "days_of_age": one.age_days,
+            gap: _round(one.gap),
+            "low": _round(one.low),
+            "high": _round(one.high),
+        }
+        for one in staleness.gaps
+    ]
+    text = f"How much higher the {loss} of old models is than that of fresh ones on the same rows."
+    return Plot("ageing", "Ageing", "simple", "days_of_age", gap, records, text)
+
+
 def _bars(label: str, value: str, estimates: dict[str, Estimate]) -> list[Record]:
     return [
         {label: name, value: _round(one.value), "low": _round(one.low), "high": _round(one.high)}
         for name, one in estimates.items()
     ]
-
-
-def _spread(count: int, most: int) -> NDArray[np.int_]:
-    """At most so many indices, evenly spread, with the first and the last."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def _half(values: Array) -> str:
@@ -214,7 +228,7 @@ def _round(value: float) -> float:
 
 def draw(plot: Plot) -> str:
     """One plot as a standalone SVG document."""
-    bars = plot.template == "bar_horizontal_sorted"
+    bars = plot.template in ("bar_horizontal_sorted", "then_and_now")
     height = 1.2 + 0.26 * len(plot.records) if bars else 4.2
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -239,6 +253,14 @@ def _draw_line(axes: Axes, plot: Plot) -> None:
     axes.set_aspect("equal")
 
 
+def _draw_ages(axes: Axes, plot: Plot) -> None:
+    age, gap = _values(plot, plot.x), _values(plot, plot.y)
+    axes.fill_between(age, _values(plot, "low"), _values(plot, "high"), color=BLUE, alpha=0.2)
+    axes.plot(age, gap, color=BLUE, linewidth=2, marker="o")
+    axes.axhline(0, color=GREY, linewidth=1, linestyle="--")
+    axes.set_xlim(left=0)
+
+
 def _draw_scatter(axes: Axes, plot: Plot) -> None:
     x, y = _values(plot, plot.x), _values(plot, plot.y)
     axes.scatter(x, y, s=18, color=BLUE, alpha=0.6, linewidths=0)
@@ -257,6 +279,17 @@ def _draw_bars(axes: Axes, plot: Plot) -> None:
     axes.set_yticks(place, [_short(str(record[plot.y])) for record in plot.records])
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
+
+
+def _draw_then_and_now(axes: Axes, plot: Plot) -> None:
+    place = np.arange(len(plot.records))
+    axes.barh(place - 0.2, _values(plot, "then"), color=GREY, height=0.4, label="then")
+    axes.barh(place + 0.2, _values(plot, "now"), color=BLUE, height=0.4, label="now")
+    axes.set_yticks(place, [_short(str(record[plot.y])) for record in plot.records])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    # Above the bars, wherever these end.
+    axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
 
 
 def _draw_confusion(axes: Axes, plot: Plot) -> None:
@@ -291,7 +324,9 @@ def _short(label: str) -> str:
 
 DRAWN: dict[str, Callable[[Axes, Plot], None]] = {
     "linear": _draw_line,
+    "simple": _draw_ages,
     "scatter": _draw_scatter,
     "bar_horizontal_sorted": _draw_bars,
+    "then_and_now": _draw_then_and_now,
     "confusion": _draw_confusion,
 }

@@ -1,5 +1,6 @@
 """From validated datasets to the training table, and its split into train, valid and test."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -51,6 +52,22 @@ def _sorted(table: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     return table.sort(order, maintain_order=True) if order else table
 
 
+def newest(table: pl.DataFrame, contract: Contract, days: float | None) -> pl.DataFrame:
+    """The rows whose time is within so many days of the newest one's; all for None.
+
+    Raises PrepareError when there are days to count, and no time to count them by.
+    """
+    if days is None:
+        return table
+    if contract.time is None:
+        raise PrepareError(
+            "data.window_days in params.yaml wants the newest rows, and no column of the contract "
+            "has the mlRole time: remove it, or name the column"
+        )
+    time = pl.col(contract.time.name)
+    return table.filter(time > time.max() - timedelta(days=days))
+
+
 def split(table: pl.DataFrame, contract: Contract, params: Params) -> dict[str, pl.DataFrame]:
     """Cut n rows into train, valid and test: by time where there is one, else at random.
 
@@ -96,7 +113,8 @@ def at_random(
 
 def run(contract: Contract, params: Params) -> dict[str, pl.DataFrame]:
     """Build the training table and write its parts to data/prepared."""
-    parts = split(training_table(SQL, VALID, contract), contract, params)
+    table = newest(training_table(SQL, VALID, contract), contract, params.data.window_days)
+    parts = split(table, contract, params)
     PREPARED.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
         part.write_parquet(PREPARED / f"{name}.parquet", compression="zstd")

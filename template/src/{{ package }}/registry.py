@@ -8,11 +8,12 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import tracking
+from . import shadow, staleness, tracking
+from .compare import compare, find_rival
 from .errors import ProjectError
 from .model import Model
 from .params import Params
@@ -34,17 +35,22 @@ class NotReady(ProjectError):
 
 @dataclass(frozen=True)
 class Registration:
-    """``refusals`` are the reasons why the model did not become the champion; none if it is."""
+    """``refusals`` are the reasons why the model did not become the champion; none if it is.
+
+    ``complaint`` says what MLflow does not mirror.
+    """
 
     digest: str
     version: str | None
     refusals: list[str]
+    complaint: str = ""
 
 
-def register(params: Params, settings: Settings) -> Registration:
+def register(params: Params, settings: Settings, reason: str = "") -> Registration:
     """Record the model that is in ``models/``, and make it the champion if it may be.
 
-    Raises NotReady, or NoCommit, when it could not be traced back to code and data.
+    The decision goes to the audit log, with the reason why it was asked for. Raises NotReady, or
+    NoCommit, when the model could not be traced back to code and data.
     """
     verdict_path = MODEL / "verdict.json"
     if not verdict_path.exists():
@@ -54,65 +60,79 @@ def register(params: Params, settings: Settings) -> Registration:
     commit = settings.git_commit or head_commit()
     dirty = [] if settings.git_commit else uncommitted()
     store = ModelStore(settings.model_store, MODEL_NAME)
+    store.correct()
 
     verdict = json.loads(verdict_path.read_text(encoding="utf-8"))
+    digest = verdict["model"]
     champion = store.champion()
     if champion is not None and _is_what_serves(store, champion, verdict):
-        return Registration(champion.digest, None, [])
-    model = Model(MODEL)
-    rival = champion if champion and predicts_the_same(store, champion, model) else None
-    verdict["checks"].append(not_worse(verdict, rival))
-    verdict["passed"] = all(check["passed"] for check in verdict["checks"])
-    refusals = [check["detail"] for check in verdict["checks"] if not check["passed"]]
+        store.complete(digest, MODEL)
+        return Registration(digest, None, [])
+    model = Model(MODEL, params.threads)
+    refusals = judge(verdict, model, store, champion, params, settings)
     if dirty:
         refusals.append(f"not committed: {', '.join(dirty)}")
 
-    if refusals and champion is not None and champion.digest == verdict["model"]:
-        # What serves goes on serving under the verdict that it was given.
-        return Registration(champion.digest, None, refusals)
-    digest = store.put(MODEL, verdict)
-    version = tracking.record(
-        model, verdict, params, settings, commit=commit, dirty=dirty, champion=not refusals
-    )
-    if not refusals:
-        store.set_champion(digest)
-        fill_cards(params, verdict, commit)
-    return Registration(digest, version, refusals)
+    facts = {key: verdict[key] for key in ("data", "contract")} | {"commit": commit}
+    if refusals:
+        before = champion.digest if champion else None
+        why = "; ".join(refusals)
+        store.audit.append("refuse", model=digest, previous=before, reason=why, **facts)
+        if before == digest:
+            return Registration(digest, None, refusals)
+    # A model that served may be gone back to: it keeps the verdict that it was given.
+    if not (refusals and _may_serve(store, digest)):
+        store.put(MODEL, verdict)
+    version = tracking.record(model, verdict, params, settings, commit=commit, dirty=dirty)
+    if refusals:
+        tracking.point(settings, "challenger", digest)
+        return Registration(digest, version, refusals)
+    store.move("promote", digest, reason or "registered", before=champion, **facts)
+    complaint = tracking.point(settings, "champion", digest)
+    fill_cards(params, verdict, commit)
+    return Registration(digest, version, [], complaint)
+
+
+def judge(
+    verdict: dict[str, Any],
+    model: Model,
+    store: ModelStore,
+    champion: Champion | None,
+    params: Params,
+    settings: Settings,
+) -> list[str]:
+    """Add the checks beside the champion to the verdict; return what speaks against the model."""
+    rival = find_rival(store, champion, model)
+    checks = verdict["checks"]
+    checks += map(asdict, compare(model, verdict, champion, rival, params))
+    if rival is not None and all(check["passed"] for check in checks):
+        shadowed = shadow.check(rival, model, settings, params.gates)
+        checks += [asdict(shadowed)] if shadowed else []
+    verdict["passed"] = all(check["passed"] for check in checks)
+    refusals = [f"{one['name']}: {one['detail']}" for one in checks if not one["passed"]]
+    if before := store.rolled_back(model.digest):
+        refusals.append(
+            f"it was rolled back on {before['time'][:10]} ({before['reason']}); only "
+            f"`{MODEL_NAME} rollback {model.digest[:12]}` lets it serve again"
+        )
+    return refusals
 
 
 def _is_what_serves(store: ModelStore, champion: Champion, verdict: dict[str, Any]) -> bool:
     """Whether these bytes, judged on this data, are the champion, and whole in the store."""
-    if champion.digest != verdict["model"]:
+    if champion.digest != verdict["model"] or not _may_serve(store, champion.digest):
         return False
-    try:
-        folder = store.open(champion.digest)
-    except Unblessed:
-        return False
+    folder = store.open(champion.digest)
     judged = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     return all(judged[key] == verdict[key] for key in ("contract", "features", "data", "metrics"))
 
 
-def predicts_the_same(store: ModelStore, champion: Champion, model: Model) -> bool:
-    """Whether the champion's loss is of the same target of the same dataset."""
+def _may_serve(store: ModelStore, digest: str) -> bool:
     try:
-        served = Model(store.open(champion.digest))
+        store.open(digest)
     except Unblessed:
         return False
-    tasks = [(m.info.task, m.contract.name, m.contract.target.name) for m in (served, model)]
-    return tasks[0] == tasks[1]
-
-
-def not_worse(verdict: dict[str, Any], champion: Champion | None) -> dict[str, Any]:
-    """Refuse a model whose loss is above the champion's by more than chance explains."""
-    loss = verdict["loss"]
-    if champion is None:
-        detail = "there is no champion for this target yet"
-    else:
-        detail = f"loss {loss['value']:.4g}, the champion's {champion.loss:.4g}"
-        if champion.data != verdict["data"]:
-            detail += " (measured on other data)"
-    passed = champion is None or champion.loss >= loss["low"]
-    return {"name": "not worse than the champion", "passed": passed, "detail": detail}
+    return True
 
 
 def head_commit() -> str:
@@ -166,6 +186,8 @@ def _model_block(params: Params, verdict: dict[str, Any], commit: str) -> str:
         "Data": f"`{verdict['data']}`",
         "Contract": f"`{verdict['contract']}`",
     }
+    if ageing := staleness.read(MODEL):
+        facts["Ages"] = ageing.basis
     metrics = {name: _figure(value) for name, value in verdict["metrics"].items()}
     checks = [
         f"- {'passed' if check['passed'] else '**failed**'}, {check['name']}: {check['detail']}"

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from . import plots
+from . import anchor, plots
 from .charter import Charter
 from .evaluate import Evaluation
 from .metrics import LOSS_NAME, number
 from .params import Params
 from .plots import Plot
 from .settings import MODEL, REPORTS
+from .splits import read_table
 
 METRICS = {
     "log_loss": ("log loss", "lower is better"),
@@ -39,9 +40,10 @@ COSTS = {
 
 
 def publish(evaluation: Evaluation, params: Params, charter: Charter) -> None:
-    """Write the verdict into the model folder, and all else into the reports folder."""
+    """Write verdict and anchor into the model folder, and all else into the reports folder."""
     drawn = plots.make(evaluation)
     evaluation.verdict.write(MODEL / "verdict.json")
+    anchor.write(MODEL, read_table("test"), evaluation.model.contract)
     REPORTS.mkdir(parents=True, exist_ok=True)
     metrics = json.dumps(summary(evaluation), indent=2)
     (REPORTS / "metrics.json").write_text(metrics + "\n", encoding="utf-8")

@@ -79,7 +79,11 @@ class RowSchema:
 
     def parse(self, text: bytes) -> dict[str, Any]:
         """A row of typed values from JSON; raise RowError."""
-        return self._values(self._model.model_validate_json, text)
+        row = self._values(self._model.model_validate_json, text)
+        if (name := repeated_key(text)) is not None:
+            message = "Input has this field more than once"
+            raise RowError([Problem(name[:MAX_NAME], "repeated_key", message)])
+        return row
 
     def check(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of typed values from values as JSON has them; raise RowError."""
@@ -109,6 +113,22 @@ class RowSchema:
             if column.required or not any(_breaks(rule, value) for rule in column.rules):
                 row[column.name] = value
         return row
+
+
+def repeated_key(text: bytes) -> str | None:
+    """A key that an object of this valid JSON has twice: which of its values counts is unknown."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                found.append(name)
+            seen.add(name)
+
+    # Numbers are left as they are: Python refuses to read very long ones.
+    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
+    return found[0] if found else None
 
 
 def _problem(error: Any) -> Problem:

@@ -1,22 +1,29 @@
 """Predict every row of a CSV or Parquet file, however long, in batches of bounded size."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from . import records
 from .columns import from_arrow
 from .contract import Column
 from .errors import ProjectError
 from .model import Label, Model
+from .records import Answered
 
 CSV_BYTES = 1024 * 1024
+MOST_LOGGED = 10_000
 TYPES = {
     "string": pa.string(),
     "integer": pa.int64(),
@@ -42,30 +49,77 @@ class ScoreError(ProjectError):
 
 @dataclass(frozen=True)
 class Scored:
+    """``complaint`` says why the predictions are not in the log, if they are not."""
+
     rows: int
     seconds: float
+    complaint: str | None = None
 
 
-def score(model_folder: Path, source: Path, output: Path, batch_rows: int = 50_000) -> Scored:
+def score(
+    model_folder: Path,
+    source: Path,
+    output: Path,
+    log_store: Path | None = None,
+    batch_rows: int = 50_000,
+) -> Scored:
     """Write the id, the prediction and the probabilities of each row to a Parquet file.
 
-    Raises ScoreError, and leaves ``output`` as it was, when the table does not fit the model.
+    With a ``log_store``, at most 10,000 of the rows, evenly spaced, are logged there. Raises
+    ScoreError, and leaves ``output`` as it was, when the table does not fit the model.
     """
     started = time.perf_counter()
     model = Model(model_folder)
+    log = ScoreLog()
     unfinished = output.with_name(output.name + ".unfinished")
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        rows = _score(model, source, unfinished, batch_rows)
+        rows = _score(model, source, unfinished, log, batch_rows)
         unfinished.replace(output)
     except (pa.ArrowException, OSError) as error:
         raise ScoreError(f"{source}: {error}") from None
     finally:
         unfinished.unlink(missing_ok=True)
-    return Scored(rows, time.perf_counter() - started)
+    complaint = log.ship(log_store) if log_store else None
+    return Scored(rows, time.perf_counter() - started, complaint)
 
 
-def _score(model: Model, source: Path, output: Path, batch_rows: int) -> int:
+class ScoreLog:
+    """Records of evenly spaced rows of a table whose length nobody knows before its end.
+
+    Every ``_stride``-th row is kept; the stride doubles when these would be more than 10,000.
+    """
+
+    def __init__(self) -> None:
+        self.time = datetime.now(UTC)
+        self.request_id = uuid.uuid4().hex
+        self._stride = 1
+        self._lines: dict[int, bytes] = {}
+
+    def pick(self, first: int, count: int) -> NDArray[np.intp]:
+        """Which of the next ``count`` rows to log, after ``first`` rows, counted from 0."""
+        while first + count > self._stride * MOST_LOGGED:
+            self._stride *= 2
+        self._lines = {row: line for row, line in self._lines.items() if row % self._stride == 0}
+        return np.arange(-first % self._stride, count, self._stride)
+
+    def add(self, numbers: NDArray[np.intp], answered: Answered) -> None:
+        for number, record in zip(numbers.tolist(), records.records(answered), strict=True):
+            self._lines[number] = records.line(record | {"row": number})
+
+    def ship(self, store: Path) -> str | None:
+        """Put the records into the store; say what is wrong if it does not take them."""
+        if not self._lines:
+            return None
+        lines = b"".join(self._lines.values())
+        try:
+            records.store(lines, f"score-{self.request_id}", self.time.date().isoformat(), store)
+        except OSError as error:
+            return f"the predictions are not logged, and will not be observed: {error}"
+        return None
+
+
+def _score(model: Model, source: Path, output: Path, log: ScoreLog, batch_rows: int) -> int:
     names = _column_names(source)
     inputs = model.contract.inputs
     if missing := [column.name for column in inputs if column.name not in names]:
@@ -74,17 +128,36 @@ def _score(model: Model, source: Path, output: Path, batch_rows: int) -> int:
     ids = [id] if id and id.name in names else []
     wanted = [*ids, *inputs]
     rows = 0
-    with pq.ParquetWriter(output, _schema(model, ids)) as writer:
+    with pq.ParquetWriter(output, _schema(model, ids, log.request_id)) as writer:
         for batch in _read_batches(source, [column.name for column in wanted], batch_rows):
             columns = {column.name: _typed(batch, column, source, rows) for column in wanted}
-            predicted = model.predict(from_arrow(columns, inputs))
+            features = model.features(from_arrow(columns, inputs))
+            predicted = model.predict_features(features)
             answers = [columns[column.name] for column in ids] + _answers(model, predicted)
             writer.write_table(pa.table(answers, schema=writer.schema))
+            picked = log.pick(rows, len(batch))
+            answered = _answered(model, log, columns, features, predicted, picked)
+            log.add(rows + picked, answered)
             rows += len(batch)
     return rows
 
 
-def _schema(model: Model, ids: list[Column]) -> pa.Schema:
+def _answered(
+    model: Model,
+    log: ScoreLog,
+    columns: dict[str, pa.Array],
+    features: NDArray[np.float32],
+    predicted: NDArray[np.float64],
+    picked: NDArray[np.intp],
+) -> Answered:
+    """The picked rows of a batch as if a request had asked for them."""
+    rows = pa.table(columns).take(picked).to_pylist()
+    output = predicted[picked]
+    answers = model.answers(output)
+    return Answered(log.time, log.request_id, model, rows, features[picked], output, answers)
+
+
+def _schema(model: Model, ids: list[Column], request_id: str) -> pa.Schema:
     info = model.info
     label = LABELS[type(info.classes[0])] if info.classes else pa.float64()
     fields = [(column.name, TYPES[column.type]) for column in ids] + [("prediction", label)]
@@ -93,6 +166,7 @@ def _schema(model: Model, ids: list[Column]) -> pa.Schema:
         "model": model.digest,
         "model_name": info.name,
         "contract_version": str(model.contract.version),
+        "request_id": request_id,
     }
     return pa.schema(fields, metadata=metadata)
 

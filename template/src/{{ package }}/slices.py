@@ -1,6 +1,6 @@
 """Parts of the test rows, so that a good average cannot hide where a model is bad."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -38,8 +38,12 @@ def judge_slices(
     losses: dict[str, Array],
     gates: Gates,
     bootstrap: Bootstrap,
+    cuts: Mapping[str, Array] | None = None,
 ) -> list[Slice]:
-    """One Slice per level of each named input. A slice fails when its skill is surely too low."""
+    """One Slice per level of each named input. A slice fails when its skill is surely too low.
+
+    ``cuts`` are where columns of numbers are cut; those without are cut into thirds.
+    """
     known = {column.name: column for column in contract.inputs}
     if unknown := [name for name in names if name not in known]:
         raise ParamsError(
@@ -48,7 +52,7 @@ def judge_slices(
         )
     slices = []
     for name in names:
-        for level, rows in levels(known[name], columns[name]):
+        for level, rows in levels(known[name], columns[name], (cuts or {}).get(name)):
             estimate = None
             count = int(rows.sum())
             if count >= gates.slice_min_rows:
@@ -59,8 +63,10 @@ def judge_slices(
     return slices
 
 
-def levels(column: Column, values: NDArray[Any]) -> Iterator[tuple[str, Mask]]:
-    """The levels of a column that occur, with their rows: values, or thirds of numbers and times.
+def levels(
+    column: Column, values: NDArray[Any], cuts: Array | None = None
+) -> Iterator[tuple[str, Mask]]:
+    """The levels of a column that occur, with their rows: values, or parts of numbers and times.
 
     Missing values are a level too.
     """
@@ -75,22 +81,26 @@ def levels(column: Column, values: NDArray[Any]) -> Iterator[tuple[str, Mask]]:
                 yield level, values == flag
     else:
         missing = np.isnat(values) if column.type in TIMES else np.isnan(values)
-        yield from _thirds(values, missing, _day if column.type in TIMES else _number)
+        label = _day if column.type in TIMES else _number
+        if not missing.all():
+            cuts = _thirds(values[~missing]) if cuts is None else np.unique(cuts)
+            yield from _parts(values, cuts, label)
     if missing.any():
         yield "missing", missing
 
 
-def _thirds(
-    values: NDArray[Any], missing: Mask, label: Callable[[Any], str]
+def _thirds(present: NDArray[Any]) -> NDArray[Any]:
+    """Where low, middle and high values part; fewer places where many rows share a value."""
+    present = np.sort(present)
+    return np.unique(present[[0, len(present) // 3, 2 * len(present) // 3]])[1:]
+
+
+def _parts(
+    values: NDArray[Any], cuts: NDArray[Any], label: Callable[[Any], str]
 ) -> Iterator[tuple[str, Mask]]:
-    """Low, middle and high values; fewer parts where many rows share a value."""
-    present = np.sort(values[~missing])
-    if len(present) == 0:
-        return
-    cuts = np.unique(present[[len(present) // 3, 2 * len(present) // 3]])
-    cuts = cuts[cuts > present[0]]
     if len(cuts) == 0:
-        yield f"from {label(present[0])}", ~missing
+        least = values[values == values].min()
+        yield f"from {label(least)}", values >= least
         return
     yield f"under {label(cuts[0])}", values < cuts[0]
     for low, high in pairwise(cuts):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,12 @@ class SplitError(ProjectError):
 
 @dataclass(frozen=True)
 class Split:
+    """n rows: input columns, the target's values, and the ids, none of which there may be."""
+
     name: str
     columns: Columns
     values: list[Any]
+    ids: list[Any]
 
     def target(self, classes: Sequence[Label]) -> NDArray[np.float64]:
         """Class indices (n,), or the values themselves (n,) when there are no classes."""
@@ -41,17 +45,43 @@ class Split:
             )
         return np.array([index[value] for value in self.values])
 
+    def where(self, chosen: NDArray[np.bool_]) -> "Split":
+        """The chosen rows (n,) alone."""
+        return Split(
+            self.name,
+            {name: values[chosen] for name, values in self.columns.items()},
+            list(compress(self.values, chosen)),
+            list(compress(self.ids, chosen)),
+        )
+
 
 def read(name: str, contract: Contract) -> Split:
     """Read one split; raise SplitError when `prepare` has not written it."""
+    return as_split(name, read_table(name), contract)
+
+
+def read_table(name: str) -> pl.DataFrame:
+    """One split as `prepare` wrote it; raise SplitError when it has not."""
     path = PREPARED / f"{name}.parquet"
     if not path.exists():
         raise SplitError(f"{path} does not exist: run `dvc repro` first")
     table = pl.read_parquet(path)
     if table.is_empty():
         raise SplitError(f"{path} has no rows: change split in params.yaml")
+    return table
+
+
+def as_split(name: str, table: pl.DataFrame, contract: Contract) -> Split:
+    """The rows of a table; raise pyarrow.ArrowException when a type is not the contract's."""
     columns = from_arrow(table.to_arrow(), contract.inputs)
-    return Split(name, columns, table[contract.target.name].to_list())
+    id = contract.id
+    ids = table[id.name].to_list() if id and id.name in table.columns else []
+    return Split(name, columns, table[contract.target.name].to_list(), ids)
+
+
+def spread(count: int, most: int) -> NDArray[np.int_]:
+    """At most so many indices, evenly spread, with the first and the last."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def find_classes(values: Sequence[Label], positive: Label | None, binary: bool) -> list[Label]:

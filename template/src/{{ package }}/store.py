@@ -2,22 +2,28 @@
 
 <root>/<name>/<digest>/{model.onnx,model.json,contract.odcs.yaml,background.npy,verdict.json}
 <root>/<name>/champion.json
+<root>/<name>/audit.jsonl
 """
 
+import fcntl
 import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .audit import AuditLog, Entry, history
 from .errors import ProjectError
 from .model import file_digest
 
 FILES = ("model.onnx", "model.json", "contract.odcs.yaml", "background.npy")
+# What serving does not need, and models of earlier days do not have.
+EXTRAS = ("reference.json", "anchor.parquet", "staleness.json", "trained_on.npy")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -47,6 +53,7 @@ class ModelStore:
     def __init__(self, root: Path, name: str) -> None:
         self._folder = root / name
         self._pointer = self._folder / "champion.json"
+        self.audit = AuditLog(self._folder)
 
     def put(self, folder: Path, verdict: Mapping[str, Any]) -> str:
         """Store the model in this folder with its verdict; return its digest."""
@@ -55,7 +62,7 @@ class ModelStore:
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".put-") as scratch:
             new = Path(scratch) / "new"
             new.mkdir()
-            for name in FILES:
+            for name in (*FILES, *_extras(folder)):
                 shutil.copyfile(folder / name, new / name)
             _write_json(new / "verdict.json", verdict)
             self._move(new, self._folder / digest, Path(scratch) / "old")
@@ -72,6 +79,23 @@ class ModelStore:
             # The same model was judged again, say under an edited contract.
             place.rename(old)
         new.rename(place)
+
+    def complete(self, digest: str, folder: Path) -> None:
+        """Give a stored model the extras that it lacks, from the folder of the same model."""
+        place = self._folder / digest
+        for name in set(_extras(folder)) - set(_extras(place)):
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".extra-") as scratch:
+                shutil.copyfile(folder / name, Path(scratch) / name)
+                (Path(scratch) / name).rename(place / name)
+
+    def find(self, start: str) -> str:
+        """The digest of the stored model that begins so; raise StoreError if not just one does."""
+        found = [path.name for path in self._folder.glob("*") if path.name.startswith(start)]
+        found = [name for name in found if DIGEST.fullmatch(name)]
+        if len(found) != 1:
+            number = "no" if not found else "more than one"
+            raise StoreError(f"{number} model in {self._folder} begins with {start!r}")
+        return found[0]
 
     def open(self, digest: str) -> Path:
         """The folder of a model that may serve; raise Unblessed, saying why, for any other."""
@@ -106,6 +130,64 @@ class ModelStore:
             raise StoreError(f"no model is registered in {self._folder}: run register first")
         return self.open(champion.digest)
 
+    def previous(self) -> str | None:
+        """The digest that served before the champion, and was not rolled back itself."""
+        champion = self.champion()
+        served = history(self.audit.entries()).served
+        if champion is not None and served[-1:] == [champion.digest]:
+            served.pop()
+        return served[-1] if served else None
+
+    def rolled_back(self, digest: str) -> Entry | None:
+        """The audit entry by which this model was taken out of service, if that is its last."""
+        return history(self.audit.entries()).rolled_back.get(digest)
+
+    def move(
+        self, action: str, digest: str, reason: str, *, before: Champion | None, **facts: Any
+    ) -> Champion:
+        """Let this model serve from now on, with an audit entry that stands before it does.
+
+        ``before`` is the champion that the decision was made against: raises StoreError when
+        another one serves by now, and Unblessed when this model may not. A kill in between leaves
+        the old champion, and an entry that ``correct`` puts right.
+        """
+        with self._locked():
+            if self.champion() != before:
+                raise StoreError("the champion changed meanwhile: run the command again")
+            self._correct()
+            self.open(digest)
+            previous = before.digest if before else None
+            self.audit.append(action, model=digest, previous=previous, reason=reason, **facts)
+            return self.set_champion(digest)
+
+    def correct(self) -> None:
+        """Add an audit entry where the log tells of another champion than the one that serves.
+
+        A command that was killed in ``move``, a pointer changed by hand and a store older than its
+        log leave it so. What serves is what counts.
+        """
+        with self._locked():
+            self._correct()
+
+    def _correct(self) -> None:
+        champion = self.champion()
+        digest = champion.digest if champion else None
+        told = history(self.audit.entries()).champion
+        if told != digest:
+            reason = (
+                f"champion.json names {digest or 'no model'}, and this log {told or 'none'}: a "
+                "command was killed before it was done, or the pointer was changed by hand"
+            )
+            self.audit.append("correct", model=digest, previous=told, reason=reason)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One decision at a time."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def set_champion(self, digest: str) -> Champion:
         """Let this model serve from now on; raise Unblessed when it may not."""
         verdict = _read_json(self.open(digest) / "verdict.json")
@@ -118,6 +200,10 @@ class ModelStore:
             _write_json(new, asdict(champion))
             new.replace(self._pointer)
         return champion
+
+
+def _extras(folder: Path) -> list[str]:
+    return [name for name in EXTRAS if (folder / name).is_file()]
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

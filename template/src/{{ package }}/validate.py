@@ -13,6 +13,7 @@ from .errors import ProjectError
 from .settings import LANDING, QUARANTINE, REPORTS, VALID
 
 ROW = "__row__"
+OFFSET = r":\d\d(\.\d+)?\s?(Z|[+-]\d\d:?\d\d)$"
 TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "string": pl.String,
     "integer": pl.Int64,
@@ -63,7 +64,7 @@ def check(table: pl.DataFrame, contract: Contract) -> Checked:
     if missing := [name for name in names if name not in table.columns]:
         raise MissingColumns(f"{contract.name} has no column {', '.join(missing)}")
 
-    typed = table.select(_typed(column, table.schema[column.name]) for column in contract.columns)
+    typed = table.select(as_type(column, table.schema[column.name]) for column in contract.columns)
     failures = pl.concat([_type_failures(table, typed, contract), _rule_failures(typed, contract)])
     errors = failures.filter(severity="error")
     broken = errors.group_by(ROW).agg((pl.col("column") + ": " + pl.col("rule")).first())
@@ -82,7 +83,8 @@ def check(table: pl.DataFrame, contract: Contract) -> Checked:
     )
 
 
-def _typed(column: Column, found: pl.DataType) -> pl.Expr:
+def as_type(column: Column, found: pl.DataType) -> pl.Expr:
+    """The values of a column in its type, from the type in which they were found; null if none."""
     value = pl.col(column.name)
     wanted = TYPES[column.type]
     if isinstance(found, pl.Datetime) and found.time_zone:
@@ -96,12 +98,22 @@ def _typed(column: Column, found: pl.DataType) -> pl.Expr:
         known = pl.when(word.is_in(TRUE)).then(True).when(word.is_in(FALSE)).then(False)
         return known.alias(column.name)
     if column.type in ("date", "timestamp"):
-        return text.str.to_datetime(strict=False, time_unit="us").cast(wanted).alias(column.name)
+        return _time(text).cast(wanted).alias(column.name)
     if column.type == "integer":
-        # "3.0" is an integer; "3.5" is not.
+        # "3.0" is an integer; "3.5" is not. A large one would lose digits as a float.
         number = text.cast(pl.Float64, strict=False)
-        return pl.when(number.round() == number).then(number).cast(pl.Int64).alias(column.name)
+        rounded = pl.when(number.round() == number).then(number).cast(pl.Int64, strict=False)
+        return pl.coalesce(text.cast(pl.Int64, strict=False), rounded).alias(column.name)
     return text.cast(wanted, strict=False).alias(column.name)
+
+
+def _time(text: pl.Expr) -> pl.Expr:
+    """Times from text; one with an offset becomes UTC."""
+    has_offset = text.str.contains(OFFSET)
+    aware, naive = (pl.when(fits).then(text) for fits in (has_offset, ~has_offset))
+    utc = aware.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC")
+    local = naive.str.to_datetime(strict=False, time_unit="us")
+    return pl.coalesce(local, utc.dt.replace_time_zone(None))
 
 
 def _type_failures(table: pl.DataFrame, typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:

@@ -42,6 +42,9 @@ PROBLEMS: dict[str, Any] = {
     },
 }
 
+NOT_NOW = "No model serves yet, or too many requests came at once"
+READINESS = ("/readyz", "/v2/health/ready")
+
 PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -89,9 +92,27 @@ def openapi(app: FastAPI, served: Served | None) -> dict[str, Any]:
     content.setdefault("components", {}).setdefault("schemas", {}).update(schema.pop("$defs"))
     infer["requestBody"] = _body(schema)
     for operation in (predict, infer):
-        operation["responses"]["413"] = {"description": "The body is too long"}
-        operation["responses"]["503"] = {"description": "No model serves yet"}
+        operation["responses"] |= {
+            "408": {"description": "The body did not come in time"},
+            "413": {"description": "The body is too long"},
+            "503": {"description": NOT_NOW},
+        }
+    infer["responses"]["400"] = {"description": "The model cannot answer this request"}
+    for path, operations in paths.items():
+        for operation in operations.values():
+            operation["responses"] |= _refusals(path, operation)
     return content
+
+
+def _refusals(path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    refusals = {}
+    if "security" in operation:
+        refusals["401"] = {"description": "The API key is missing or wrong"}
+    if "{name}" in path:
+        refusals["404"] = {"description": "There is no model of this name"}
+    if "{name}" in path or path in READINESS:
+        refusals["503"] = {"description": NOT_NOW}
+    return refusals
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The Open Inference Protocol v2: the same rows, sent and answered as tensors."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from ..contract import Column
 from ..errors import ProjectError
-from ..schema import RowError
+from ..schema import MAX_NAME, MAX_TEXT, RowError, repeated_key
 from .service import Answer, Served
 
 # The first datatype is the one that the metadata names.
@@ -25,15 +25,19 @@ class InferenceError(ProjectError):
     """The request is not one that this model can answer."""
 
 
+Name = Annotated[str, Field(max_length=MAX_TEXT)]
+Length = Annotated[int, Field(ge=0, lt=2**31)]
+
+
 class Tensor(BaseModel):
-    name: str
-    datatype: str
-    shape: list[int] = Field(min_length=1, max_length=2)
+    name: Name
+    datatype: Name
+    shape: list[Length] = Field(min_length=1, max_length=2)
     data: list[Any]
 
 
 class Requested(BaseModel):
-    name: str
+    name: Name
 
 
 class InferenceRequest(BaseModel):
@@ -46,11 +50,17 @@ class InferenceRequest(BaseModel):
 
 def parse(body: bytes) -> InferenceRequest:
     try:
-        return InferenceRequest.model_validate_json(body)
+        request = InferenceRequest.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
         raise InferenceError(f"{where}: {first['msg']}") from None
+    if name := repeated_key(body):
+        raise InferenceError(f"{name}: Input has this field more than once")
+    return request
+    if (name := repeated_key(body)) is not None:
+        raise InferenceError(f"{name[:MAX_NAME]}: the same object has this field more than once")
+    return request
 
 
 def rows(request: InferenceRequest, served: Served) -> list[dict[str, Any]]:

@@ -1,230 +1,181 @@
 """Every prediction as a line of JSON, written beside the requests and never in their way.
 
-A worker appends to its own segment on a local volume. Closed segments move to
-<store>/date=YYYY-MM-DD/<segment>.jsonl.gz, the date being that of their predictions. An open
-segment is locked, so a segment that can be locked belongs to nobody any more.
+A request leaves its lines in memory. Every ``WRITE_SECONDS`` one thread appends them to the
+worker's segment in a local folder, and another one moves closed segments to
+<store>/date=YYYY-MM-DD/<segment>.jsonl.gz, the date being that of their predictions.
+
+What can be lost: nothing at an orderly stop (SIGTERM). At most the last second before a worker is
+killed (SIGKILL). What the operating system had not put on the disk when the power fails. While a
+disk is full or does not answer, lines wait in memory up to ``QUEUE_BYTES``, and while the store
+cannot be reached, in the folder up to ``max_bytes``; what comes after that is dropped and counted.
 """
 
 import contextlib
-import errno
-import fcntl
-import gzip
-import json
 import logging
-import os
-import queue
 import threading
 import time
-import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..columns import from_rows
-from ..contract import Column
-from ..model import Model
+from .. import records
+from ..records import Answered
 from .metrics import Metrics
+from .segments import Segment, folder_bytes, ship_closed
 
 log = logging.getLogger(__name__)
 
-SENSITIVE = ("confidential", "restricted", "sensitive")
-QUEUE_SIZE = 20_000
-SEGMENT_BYTES = 16 * 1024 * 1024
+WRITE_SECONDS = 0.1
+RETRY_SECONDS = 1.0
+MEASURE_SECONDS = 1.0
 COMPLAIN_SECONDS = 60.0
-SUFFIX = ".jsonl"
+# How long a stop waits for a disk or a store: less than the ten seconds that containers are given.
+CLOSE_SECONDS = 8.0
+QUEUE_BYTES = 32 * 1024 * 1024
+SEGMENT_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Answered:
-    """One answered request: n rows, their features (n, f), the output, and what was answered."""
+class Lines(NamedTuple):
+    """The records of one request."""
 
-    time: datetime
-    request_id: str
-    model: Model
-    rows: list[dict[str, Any]]
-    features: NDArray[np.float32]
-    output: NDArray[np.float64]
-    answers: list[Any]
-
-
-def is_logged(column: Column) -> bool:
-    """The rule of what may be kept: no value that the contract calls sensitive."""
-    return (column.classification or "").lower() not in SENSITIVE
-
-
-def records(request: Answered) -> Iterator[dict[str, Any]]:
-    contract = request.model.contract
-    inputs = [column.name for column in contract.inputs if is_logged(column)]
-    features = _logged_features(request, inputs)
-    for number, row in enumerate(request.rows):
-        yield {
-            "time": request.time,
-            "request_id": request.request_id,
-            "row": number,
-            "id": row.get(contract.id.name) if contract.id and is_logged(contract.id) else None,
-            "model": request.model.digest,
-            "inputs": {name: row[name] for name in inputs},
-            "features": [None if value != value else value for value in features[number].tolist()],
-            "output": request.output[number].tolist(),
-            "prediction": request.answers[number],
-        }
-
-
-def _logged_features(request: Answered, inputs: list[str]) -> NDArray[np.float32]:
-    """The features, but computed as if sensitive inputs were missing: nothing tells their value."""
-    model = request.model
-    if len(inputs) == len(model.contract.inputs):
-        return request.features
-    rows = [{name: row[name] for name in inputs} for row in request.rows]
-    return model.features(from_rows(rows, model.contract.inputs))
+    day: str
+    text: bytes
+    records: int
 
 
 class PredictionLog:
-    """One thread that writes and ships; requests only put their answers into its queue."""
-
-    def __init__(self, folder: Path, store: Path, segment_seconds: float, metrics: Metrics) -> None:
+    def __init__(
+        self, folder: Path, store: Path, segment_seconds: float, max_bytes: int, metrics: Metrics
+    ) -> None:
         self._folder = folder
         self._store = store
         self._segment_seconds = segment_seconds
+        self._max_bytes = max_bytes
         self._metrics = metrics
-        self._queue: queue.Queue[Answered | None] = queue.Queue(QUEUE_SIZE)
+        self._lock = threading.Lock()
+        self._waiting: list[Lines] = []
+        self._waiting_bytes = 0
         self._segment: Segment | None = None
-        self._complained = -COMPLAIN_SECONDS
-        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._used = 0
+        self._measured = self._complained = float("-inf")
+        self._stopping = threading.Event()
+        self._closed = threading.Event()
+        self._finished = threading.Event()
+        self._writer = threading.Thread(target=self._write, name="log-writer", daemon=True)
+        self._shipper = threading.Thread(target=self._ship, name="log-shipper", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        self._writer.start()
+        self._shipper.start()
 
     def add(self, request: Answered) -> None:
-        """Take an answered request; when the queue is full it is lost, and counted."""
+        """Take an answered request; when too much waits it is lost, and counted."""
         try:
-            self._queue.put_nowait(request)
-        except queue.Full:
-            self._lost(len(request.rows), "queue full")
+            text = b"".join(map(records.line, records.records(request)))
+        except Exception as error:  # the answer is worth more than its record
+            self._lost(len(request.rows), "not written")
+            self._complain("a prediction is not logged", error)
+            return
+        lines = Lines(request.time.date().isoformat(), text, len(request.rows))
+        with self._lock:
+            fits = not self._waiting or self._waiting_bytes + len(text) <= QUEUE_BYTES
+            if fits:
+                self._waiting.append(lines)
+                self._waiting_bytes += len(text)
+        if not fits:
+            self._lost(lines.records, "queue full")
 
     def close(self) -> None:
-        """Write what is queued and ship it."""
-        self._queue.put(None)
-        self._thread.join()
+        """Write what waits and ship it, unless the disk or the store does not answer."""
+        self._stopping.set()
+        end = time.monotonic() + CLOSE_SECONDS
+        for thread in (self._writer, self._shipper):
+            thread.join(max(0.0, end - time.monotonic()))
+        if lost := sum(lines.records for lines in self._waiting):
+            self._lost(lost, "not written")
+            log.error("%d predictions are not logged: the disk did not take them", lost)
 
-    def _run(self) -> None:
-        self._ship()  # what workers left that were killed
-        while True:
-            with contextlib.suppress(queue.Empty):
-                request = self._queue.get(timeout=min(1.0, self._segment_seconds))
-                if request is None:
-                    break
-                self._write(request)
+    def _write(self) -> None:
+        pause = WRITE_SECONDS
+        while not self._stopping.wait(pause):
+            pause = WRITE_SECONDS if self._step() else RETRY_SECONDS
+        while self._step() and self._waiting:
+            pass
+        with contextlib.suppress(OSError):
+            self._close_segment()
+        self._finished.set()
+        self._closed.set()
+
+    def _step(self) -> bool:
+        """Append what waits; False when the disk does not take it, and it goes on waiting."""
+        try:
+            self._measure()
+            self._flush()
             if self._segment and self._segment.age() >= self._segment_seconds:
                 self._close_segment()
-        self._close_segment()
+        except OSError as error:
+            self._metrics.log_write_failures.inc()
+            self._complain("predictions wait in memory to be logged", error)
+            return False
+        return True
 
-    def _write(self, request: Answered) -> None:
-        day = request.time.date().isoformat()
-        segment = self._segment
-        if segment and (segment.day != day or segment.size >= SEGMENT_BYTES):
+    def _flush(self) -> None:
+        with self._lock:
+            waiting = self._waiting
+            batch = list(takewhile(lambda lines: lines.day == waiting[0].day, waiting))
+        if not batch:
+            return
+        self._append(batch)
+        with self._lock:
+            del self._waiting[: len(batch)]
+            self._waiting_bytes -= sum(len(lines.text) for lines in batch)
+
+    def _append(self, batch: list[Lines]) -> None:
+        day, text = batch[0].day, b"".join(lines.text for lines in batch)
+        if self._used + len(text) > self._max_bytes:
+            self._lost(sum(lines.records for lines in batch), "no room")
+            self._complain("predictions are not logged", f"{self._folder} holds all that it may")
+            return
+        if self._segment and (self._segment.day != day or self._segment.size >= SEGMENT_BYTES):
             self._close_segment()
-        try:
-            lines = b"".join(map(_line, records(request)))
-            if self._segment is None:
-                self._segment = Segment(self._folder, day)
-            self._segment.append(lines)
-        except Exception as error:  # a full disk is the likely one; whatever it is, go on
-            self._lost(len(request.rows), "not written")
-            self._complain("predictions are not logged", error)
+        if self._segment is None:
+            self._segment = Segment(self._folder, day)
+        self._segment.append(text)
+        self._used += len(text)
+
+    def _measure(self) -> None:
+        """Look now and then how much the folder holds, which the workers share."""
+        now = time.monotonic()
+        if now - self._measured >= MEASURE_SECONDS:
+            self._measured = now
+            self._used = folder_bytes(self._folder)
+            self._metrics.log_bytes.set(self._used)
 
     def _close_segment(self) -> None:
         if self._segment:
             self._segment.close()
             self._segment = None
-        self._ship()
+            self._closed.set()
 
     def _ship(self) -> None:
-        try:
-            ship_closed(self._folder, self._store)
-        except OSError as error:
-            self._metrics.log_ship_failures.inc()
-            self._complain("log segments wait to be shipped", error)
+        while True:
+            finished = self._finished.is_set()
+            try:
+                # The first time round, what workers left that were killed.
+                ship_closed(self._folder, self._store)
+            except OSError as error:
+                self._metrics.log_ship_failures.inc()
+                self._complain("log segments wait to be shipped", error)
+            if finished:
+                return
+            self._closed.wait(self._segment_seconds)
+            self._closed.clear()
 
-    def _lost(self, rows: int, reason: str) -> None:
-        self._metrics.log_lost.labels(reason).inc(rows)
+    def _lost(self, records: int, reason: str) -> None:
+        self._metrics.log_lost.labels(reason).inc(records)
 
-    def _complain(self, what: str, error: Exception) -> None:
+    def _complain(self, what: str, why: object) -> None:
         now = time.monotonic()
         if now - self._complained >= COMPLAIN_SECONDS:
             self._complained = now
-            log.error("%s: %s", what, error)
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, default=_plain).encode() + b"\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
-
-
-class Segment:
-    """An open segment for the predictions of one day."""
-
-    def __init__(self, folder: Path, day: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.day = day
-        self.size = 0
-        self._opened = time.monotonic()
-        path = folder / f"{day}.{uuid.uuid4().hex}{SUFFIX}"
-        # Locked before it has its name: nobody can take it for a closed one.
-        unnamed = path.with_suffix(".new")
-        self._file = unnamed.open("xb", buffering=0)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        unnamed.rename(path)
-
-    def age(self) -> float:
-        return time.monotonic() - self._opened
-
-    def append(self, lines: bytes) -> None:
-        """Write these lines, or none of them and raise OSError."""
-        try:
-            if self._file.write(lines) < len(lines):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:
-            self._file.truncate(self.size)
-            self._file.seek(self.size)
-            raise
-        self.size += len(lines)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def ship_closed(folder: Path, store: Path) -> None:
-    """Move every closed segment to the store, under the date of its predictions."""
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _ship(path, file.read(), store)
-        except (BlockingIOError, FileNotFoundError):
-            continue  # a worker still writes it, or another one has just shipped it
-
-
-def _ship(path: Path, content: bytes, store: Path) -> None:
-    # A worker that was killed may have left half a line.
-    lines = content[: content.rfind(b"\n") + 1]
-    if lines:
-        day = path.name.partition(".")[0]
-        target = store / f"date={day}" / f"{path.name}.gz"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_suffix(".unfinished")
-        with unfinished.open("wb") as file:
-            file.write(gzip.compress(lines))
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    path.unlink()
+            log.error("%s: %s", what, why)

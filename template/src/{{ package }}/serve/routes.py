@@ -1,23 +1,30 @@
 """The routes: /predict, the Open Inference Protocol v2, health and metrics."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.requests import ClientDisconnect
 
 from ..schema import RowError
 from ..settings import MODEL_NAME
 from . import docs, inference
+from .access import Unauthorised
 from .inference import InferenceError
 from .service import NoNumber, NotReady, Service, UnknownModel, response
+from .traffic import INFER, PREDICT
 
 MAX_BODY = 1024 * 1024
+BODY_SECONDS = 10
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 router = APIRouter()
+# The routes that need the API key, if there is one.
+guarded = APIRouter()
 
 
 class BodyTooLarge(Exception):
@@ -27,12 +34,19 @@ class BodyTooLarge(Exception):
         super().__init__(f"the body is longer than {MAX_BODY:,} bytes")
 
 
+class BodyTooSlow(Exception):
+    """The body did not come in time."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the body was not there after {BODY_SECONDS} seconds")
+
+
 def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-@router.post("/predict")
+@guarded.post(PREDICT)
 async def predict(request: Request) -> Response:
     """Predict one row."""
     service = _service(request)
@@ -43,13 +57,13 @@ async def predict(request: Request) -> Response:
     return JSONResponse(response(served, answer, id), headers={"x-request-id": id})
 
 
-@router.get("/v2")
+@guarded.get("/v2")
 async def server() -> dict[str, Any]:
     """Which protocol this is."""
     return {"name": MODEL_NAME, "version": "2", "extensions": []}
 
 
-@router.get("/v2/models/{name}")
+@guarded.get("/v2/models/{name}")
 async def model(request: Request, name: str) -> dict[str, Any]:
     """The model's input and output tensors."""
     return inference.metadata(_service(request).named(name))
@@ -61,7 +75,7 @@ async def model_ready(request: Request, name: str) -> dict[str, Any]:
     return {"name": _service(request).named(name).model.info.name, "ready": True}
 
 
-@router.post("/v2/models/{name}/infer")
+@guarded.post(INFER)
 async def infer(request: Request, name: str) -> Response:
     """Predict rows that are sent as tensors."""
     service = _service(request)
@@ -90,7 +104,7 @@ async def ready(request: Request) -> dict[str, Any]:
     return {"ready": True, "model": _service(request).served().model.digest}
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """What Prometheus reads."""
     metrics = _service(request).metrics
@@ -103,19 +117,23 @@ async def openapi_json(request: Request) -> dict[str, Any]:
     return docs.openapi(request.app, _service(request).champion.served)
 
 
-@router.get("/")
+@router.get("/", response_class=HTMLResponse)
 async def index(request: Request) -> Response:
     """What this is, for a person with a browser."""
     return HTMLResponse(docs.page(str(request.base_url), _service(request).champion.served))
 
 
 async def _read_body(request: Request) -> bytes:
-    """The body, of which never more than the limit is held; raise BodyTooLarge."""
+    """The body, of which never more than the limit is held; raise BodyTooLarge or BodyTooSlow."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise BodyTooLarge
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise BodyTooLarge
+    except TimeoutError:
+        raise BodyTooSlow from None
     return bytes(body)
 
 
@@ -140,9 +158,11 @@ async def _row_refused(request: Request, error: RowError) -> Response:
     return JSONResponse({"detail": detail}, 422)
 
 
-def _failure(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _failure(status: int, **headers: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+
     async def handler(request: Request, error: Exception) -> Response:
-        return JSONResponse({"error" if _is_v2(request) else "detail": str(error)}, status)
+        return JSONResponse({"error" if _is_v2(request) else "detail": str(error)}, status, named)
 
     return handler
 
@@ -154,8 +174,12 @@ def _is_v2(request: Request) -> bool:
 HANDLERS: dict[type[Exception], Any] = {
     RowError: _row_refused,
     InferenceError: _failure(400),
+    Unauthorised: _failure(401, www_authenticate="Bearer"),
     UnknownModel: _failure(404),
+    BodyTooSlow: _failure(408),
     BodyTooLarge: _failure(413),
+    # Nobody reads it, but a caller who hung up must not be counted as an error of the service.
+    ClientDisconnect: _failure(499),
     NoNumber: _failure(500),
     NotReady: _failure(503),
 }

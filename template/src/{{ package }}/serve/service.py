@@ -17,11 +17,12 @@ from starlette.concurrency import run_in_threadpool
 from ..columns import from_rows
 from ..errors import ProjectError
 from ..model import Model, features_digest
+from ..records import Answered
 from ..schema import RowError, RowSchema
 from ..settings import MODEL_NAME, Settings
 from ..store import Champion, ModelStore, StoreError
 from .metrics import Metrics, forget_dead_workers
-from .prediction_log import Answered, PredictionLog
+from .prediction_log import PredictionLog
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,14 @@ class Served:
     model: Model
     schema: RowSchema
 
+    def features(self, rows: list[dict[str, Any]]) -> NDArray[np.float32]:
+        """The (n, f) matrix of features for n checked rows."""
+        return self.model.features(from_rows(rows, self.model.contract.inputs))
+
+    def output(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Class probabilities (n, k), or values (n,), for features (n, f)."""
+        return self.model.predict_features(features)
+
 
 class ChampionFollower:
     def __init__(self, store: ModelStore, metrics: Metrics) -> None:
@@ -74,7 +83,7 @@ class ChampionFollower:
             return
         served = load(self._store, champion)
         _warn_of_other_features(served.model)
-        self._metrics.serves(served.model, before.model if before else None)
+        self._metrics.serves(served.model, champion.since, before.model if before else None)
         # One assignment: requests see either the old model or the new one.
         self.served = served
         logger.info("serving model %s", champion.digest)
@@ -148,13 +157,13 @@ def predict(
     metrics: Metrics,
 ) -> Answer:
     model = served.model
-    features = model.features(from_rows(rows, model.contract.inputs))
-    output = model.predict_features(features)
+    features = served.features(rows)
+    output = served.output(features)
     if not np.isfinite(output).all():
         raise NoNumber
     predictions = model.answers(output)
     log.add(Answered(datetime.now(UTC), request_id, model, rows, features, output, predictions))
-    _count(served, rows, predictions, metrics)
+    _count(served, rows, output, predictions, metrics)
     return Answer(output, predictions)
 
 
@@ -171,14 +180,23 @@ def response(served: Served, answer: Answer, request_id: str) -> dict[str, Any]:
 
 
 def _count(
-    served: Served, rows: list[dict[str, Any]], predictions: list[Any], metrics: Metrics
+    served: Served,
+    rows: list[dict[str, Any]],
+    output: NDArray[np.float64],
+    predictions: list[Any],
+    metrics: Metrics,
 ) -> None:
     info = served.model.info
-    for prediction in predictions:
-        if info.task == "regression":
-            metrics.values.labels(info.name).observe(prediction)
-        else:
+    if info.task == "regression":
+        for value in predictions:
+            metrics.values.labels(info.name).observe(value)
+    else:
+        binary = info.task == "binary"
+        likely = output[:, 1] if binary else output.max(axis=1)
+        for prediction, probability in zip(predictions, likely.tolist(), strict=True):
             metrics.predictions.labels(str(prediction)).inc()
+            name = str(info.classes[1] if binary else prediction)
+            metrics.probabilities.labels(name).observe(probability)
     for row in rows:
         for column, rule in served.schema.warnings(row):
             metrics.warnings.labels(column, rule).inc()
@@ -198,6 +216,7 @@ class Service:
             settings.prediction_log,
             settings.prediction_store,
             settings.segment_seconds,
+            settings.prediction_log_max_bytes,
             self.metrics,
         )
         self._poll_seconds = settings.poll_seconds
@@ -207,9 +226,16 @@ class Service:
         forget_dead_workers()
         self.log.start()
         following = asyncio.create_task(self.champion.follow(self._poll_seconds))
+        measuring = asyncio.create_task(self._measure())
         yield
         following.cancel()
+        measuring.cancel()
         await asyncio.to_thread(self.log.close)
+
+    async def _measure(self) -> None:
+        while True:
+            self.metrics.note_memory()
+            await asyncio.sleep(self._poll_seconds)
 
     def served(self) -> Served:
         """The model of now; a request asks once and keeps it to its end."""

@@ -1,0 +1,1 @@
+"""Watching a model in use: what is asked of it, what it says, and what came true."""
