@@ -28,8 +28,9 @@ MINUTES_LATER = 8
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the loop has run, and its first model serves."""
     project = new_project("sample", tmp_path_factory.mktemp("drills"))
-    activate = ". .venv/bin/activate"
-    run(project, f"{activate} && {project.name} ingest && dvc repro && {project.name} register")
+    run(project, "python3 -m venv .venv && .venv/bin/pip install uv && .venv/bin/uv sync")
+    loop = f"{project.name} ingest && dvc repro && {project.name} register"
+    run(project, f". .venv/bin/activate && {loop}")
     return project
 
 

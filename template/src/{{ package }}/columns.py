@@ -18,19 +18,28 @@ Columns = Mapping[str, NDArray[Any]]
 Categories = Mapping[str, Mapping[str, float]]
 
 TIMES = ("date", "timestamp")
+NUMBERS = ("integer", "number", "boolean")
+
+FLOAT, OBJECT = np.dtype(np.float64), np.dtype(object)
 MICROSECONDS = np.dtype("datetime64[us]")
 HOUR = np.timedelta64(1, "h")
 
 
-def from_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column]) -> Columns:
+def from_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> Columns:
     """Columns of n values each from n rows; a key that a row lacks is a missing value."""
-    values = [(column, [row.get(column.name) for row in rows]) for column in columns]
-    # A request is one row, and each call of numpy takes its time: all numbers at once.
-    numbers = iter(np.array([v for c, v in values if _is_number(c)], dtype=np.float64))
-    return {
-        column.name: next(numbers) if _is_number(column) else _array(each, column.type)
-        for column, each in values
+    result: dict[str, Any] = {
+        column.name: [row.get(column.name) for row in rows] for column in columns
     }
+    # A request is a single row, for which every call of numpy counts: all numbers are one array.
+    numbers = [column.name for column in columns if column.type in NUMBERS]
+    result.update(zip(numbers, np.array([result[name] for name in numbers], FLOAT), strict=True))
+    for column in columns:
+        if column.type in TIMES:
+            times = [_naive(value) for value in result[column.name]]
+            result[column.name] = np.array(times, MICROSECONDS)
+        elif column.type == "string":
+            result[column.name] = np.array(result[column.name], OBJECT)
+    return result
 
 
 def from_arrow(table: Any, columns: Iterable[Column]) -> Columns:
@@ -45,16 +54,6 @@ def from_arrow(table: Any, columns: Iterable[Column]) -> Columns:
         else:
             result[column.name] = values.cast("float64").to_numpy(zero_copy_only=False)
     return result
-
-
-def _is_number(column: Column) -> bool:
-    return column.type != "string" and column.type not in TIMES
-
-
-def _array(values: list[Any], type: str) -> NDArray[Any]:
-    if type in TIMES:
-        return np.array([_naive(value) for value in values], dtype=MICROSECONDS)
-    return np.array(values, dtype=object)
 
 
 def _naive(value: Any) -> Any:
@@ -92,6 +91,6 @@ def matrix(features: Columns) -> NDArray[np.float32]:
     columns = list(features.values())
     with np.errstate(over="ignore"):
         joined = np.concatenate(columns, dtype=np.float32, casting="unsafe")
-    stacked = np.ascontiguousarray(joined.reshape(len(columns), len(columns[0])).T)
-    stacked[~np.isfinite(stacked)] = np.nan
+    stacked = np.ascontiguousarray(joined.reshape((len(columns[0]), len(columns)), order="F"))
+    stacked[np.isinf(stacked)] = np.nan
     return stacked

@@ -123,8 +123,9 @@ def _erased(digests: set[str]) -> dict[str, str]:
 
 def track() -> None:
     """Let DVC version what has landed; data/landing.dvc is what git keeps of it."""
-    command = [sys.executable, "-m", "dvc", "add", "--quiet", str(LANDING)]
+    # Not --quiet: that hides errors as well.
+    command = [sys.executable, "-m", "dvc", "add", str(LANDING)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        why = " ".join(done.stderr.split()).removeprefix("ERROR: ")
+        why = done.stderr.rpartition("ERROR: ")[2].partition("\n")[0]
         raise TrackError(f"{LANDING} is not versioned, run this again: dvc add: {why}")

@@ -73,6 +73,8 @@ class OnnxModel:
     def __init__(self, path: Path, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # A plan of the memory is made for one number of rows, and costs time for every other one.
+        options.enable_mem_pattern = False
         self._session = onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )

@@ -9,7 +9,6 @@ there are on both sides.
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from ..columns import from_rows
-from ..metrics import number
 from ..model import Model
 from ..params import Observe
 from ..records import is_logged
@@ -141,11 +139,15 @@ def _number_bins(reference: Numbers) -> list[str]:
     edges = reference.edges
     if not edges:
         return ["any"]
-    names = [f"under {number(edges[0])}"]
-    for low, high in pairwise(edges):
-        alone = high == np.nextafter(low, np.inf)
-        names.append(number(low) if alone else f"from {number(low)}")
-    return [*names, f"from {number(edges[-1])}"]
+    names = [f"under {edges[0]:.4g}"]
+    for place, low in enumerate(edges):
+        if place + 1 < len(edges) and edges[place + 1] == np.nextafter(low, np.inf):
+            names.append(f"{low:.4g}")
+        elif place and low == np.nextafter(edges[place - 1], np.inf):
+            names.append(f"above {edges[place - 1]:.4g}")
+        else:
+            names.append(f"from {low:.4g}")
+    return names
 
 
 def withheld(rows: list[Row], model: Model) -> set[str]:

@@ -67,10 +67,8 @@ def render(seen: Observation, params: Params, costs: Charter) -> str:
 
 def duration(seconds: float) -> str:
     """For people, in the unit that they would choose."""
-    for unit, size in UNITS.items():
-        if seconds >= 2 * size:
-            break
-    return f"{seconds / size:.3g} {unit}"
+    unit = next((unit for unit, size in UNITS.items() if seconds >= 2 * size), "seconds")
+    return f"{seconds / UNITS[unit]:.3g} {unit}"
 
 
 def _plots(seen: Observation) -> list[Plot]:

@@ -13,9 +13,10 @@ from ..errors import ProjectError
 from ..settings import MODEL_NAME, Settings
 from ..store import ModelStore
 from .access import guards
+from .champion import load
 from .metrics import shared_by_workers
 from .routes import HANDLERS, guarded, router
-from .service import Service, load
+from .service import Service
 from .traffic import Traffic
 
 # A request that takes longer than this after a stop is cut off.

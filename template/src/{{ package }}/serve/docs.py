@@ -11,8 +11,8 @@ from fastapi.openapi.utils import get_openapi
 
 from ..contract import Column
 from ..settings import MODEL_NAME
+from .champion import Served
 from .inference import InferenceRequest
-from .service import Served
 
 ANSWER: dict[str, Any] = {
     "type": "object",
@@ -123,7 +123,8 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def page(base_url: str, served: Served | None) -> str:
+def page(base_url: str, served: Served | None, locked: bool) -> str:
+    """One page about the model; ``locked`` when a request needs the API key."""
     content = NOT_READY.substitute(name=escape(MODEL_NAME))
     if served:
         contract = served.model.contract
@@ -134,15 +135,16 @@ def page(base_url: str, served: Served | None) -> str:
             digest=served.model.digest[:12],
             version=escape(str(contract.version)),
             contract=escape(contract.name),
-            command=escape(_command(base_url, served)),
+            command=escape(_command(base_url, served, locked)),
             rows="\n".join(_table_row(column) for column in served.schema.columns),
         )
     return PAGE.substitute(title=escape(MODEL_NAME), content=content)
 
 
-def _command(base_url: str, served: Served) -> str:
+def _command(base_url: str, served: Served, locked: bool) -> str:
     row = json.dumps(served.schema.example(), ensure_ascii=False)
-    return f"curl -H 'content-type: application/json' -d {shlex.quote(row)} {base_url}predict"
+    key = '-H "x-api-key: $API_KEY" ' if locked else ""
+    return f"curl -H 'content-type: application/json' {key}-d {shlex.quote(row)} {base_url}predict"
 
 
 def _table_row(column: Column) -> str:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, ValidationError
 from ..contract import Column
 from ..errors import ProjectError
 from ..schema import MAX_NAME, MAX_TEXT, RowError, repeated_key
-from .service import Answer, Served
+from .champion import Served
+from .service import Answer
 
 # The first datatype is the one that the metadata names.
 DATATYPES = {

@@ -120,7 +120,8 @@ async def openapi_json(request: Request) -> dict[str, Any]:
 @router.get("/", response_class=HTMLResponse)
 async def index(request: Request) -> Response:
     """What this is, for a person with a browser."""
-    return HTMLResponse(docs.page(str(request.base_url), _service(request).champion.served))
+    service = _service(request)
+    return HTMLResponse(docs.page(str(request.base_url), service.champion.served, service.locked))
 
 
 async def _read_body(request: Request) -> bytes:

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import json
-import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,17 +12,13 @@ from fastapi import FastAPI
 from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 
-from ..columns import from_rows
-from ..errors import ProjectError
-from ..model import Model, features_digest
 from ..records import Answered
-from ..schema import RowError, RowSchema
 from ..settings import MODEL_NAME, Settings
-from ..store import Champion, ModelStore, StoreError
+from ..store import ModelStore
+from .champion import ChampionFollower, Served
 from .metrics import Metrics, forget_dead_workers
 from .prediction_log import PredictionLog
-
-logger = logging.getLogger(__name__)
+from .together import Computed, Together
 
 # From this many rows on, predicting would keep the worker's other requests waiting.
 MANY_ROWS = 50
@@ -52,96 +46,6 @@ class NoNumber(Exception):
 
 
 @dataclass(frozen=True)
-class Served:
-    """One loaded champion. A request uses the same one from beginning to end."""
-
-    champion: Champion
-    model: Model
-    schema: RowSchema
-
-    def features(self, rows: list[dict[str, Any]]) -> NDArray[np.float32]:
-        """The (n, f) matrix of features for n checked rows."""
-        return self.model.features(from_rows(rows, self.model.contract.inputs))
-
-    def output(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Class probabilities (n, k), or values (n,), for features (n, f)."""
-        return self.model.predict_features(features)
-
-
-class ChampionFollower:
-    def __init__(self, store: ModelStore, metrics: Metrics) -> None:
-        self.served: Served | None = None
-        self._store = store
-        self._metrics = metrics
-        self._complaint = ""
-
-    def load(self) -> None:
-        """Serve the champion of the store, if there is one; raise StoreError if it must not."""
-        champion = self._store.champion()
-        before = self.served
-        if champion is None or (before and before.champion == champion):
-            return
-        served = load(self._store, champion)
-        _warn_of_other_features(served.model)
-        self._metrics.serves(served.model, champion.since, before.model if before else None)
-        # One assignment: requests see either the old model or the new one.
-        self.served = served
-        logger.info("serving model %s", champion.digest)
-
-    async def follow(self, seconds: float) -> None:
-        """Look for a new champion now and then; keep the present one when it must not serve."""
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                await asyncio.to_thread(self.load)
-                self._complaint = ""
-            except Exception as error:  # whatever is wrong with the new one, the old one works
-                self._complain(error)
-
-    def _complain(self, error: Exception) -> None:
-        if str(error) == self._complaint:
-            return
-        self._complaint = str(error)
-        self._metrics.load_failures.inc()
-        kept = f"keeping {self.served.champion.digest}" if self.served else "not ready"
-        logger.error("%s: %s", kept, error)
-
-
-def load(store: ModelStore, champion: Champion) -> Served:
-    """Load a champion and let it answer once; raise StoreError if it cannot serve."""
-    folder = store.open(champion.digest)
-    try:
-        model = Model(folder)
-        schema = RowSchema(model.contract, model.info.categories)
-        _answer_once(model, schema)
-    except ProjectError as error:
-        raise StoreError(f"model {champion.digest} cannot serve: {error}") from None
-    except Exception as error:
-        raise StoreError(f"model {champion.digest} cannot serve: {error!r}") from error
-    return Served(champion, model, schema)
-
-
-def _warn_of_other_features(model: Model) -> None:
-    verdict = json.loads((model.folder / "verdict.json").read_text(encoding="utf-8"))
-    here = features_digest()
-    if verdict["features"] != here:
-        logger.warning(
-            "model %s was judged with the features.py %s, and %s computes its features here",
-            model.digest,
-            verdict["features"],
-            here,
-        )
-
-
-def _answer_once(model: Model, schema: RowSchema) -> None:
-    try:
-        row = schema.check(schema.example())
-    except RowError:
-        row = {}  # no example is known that the rules allow
-    model.predict(from_rows([row], model.contract.inputs))
-
-
-@dataclass(frozen=True)
 class Answer:
     """Probabilities (n, k) or values (n,), and what they say about each row."""
 
@@ -156,13 +60,26 @@ def predict(
     log: PredictionLog,
     metrics: Metrics,
 ) -> Answer:
-    model = served.model
     features = served.features(rows)
-    output = served.output(features)
+    computed = Computed(features, served.output(features))
+    return answer(served, rows, computed, request_id, log, metrics)
+
+
+def answer(
+    served: Served,
+    rows: list[dict[str, Any]],
+    computed: Computed,
+    request_id: str,
+    log: PredictionLog,
+    metrics: Metrics,
+) -> Answer:
+    """What was computed as an answer, logged and counted; raise NoNumber if it is none."""
+    features, output = computed
     if not np.isfinite(output).all():
         raise NoNumber
-    predictions = model.answers(output)
-    log.add(Answered(datetime.now(UTC), request_id, model, rows, features, output, predictions))
+    predictions = served.model.answers(output)
+    now = datetime.now(UTC)
+    log.add(Answered(now, request_id, served.model, rows, features, output, predictions))
     _count(served, rows, output, predictions, metrics)
     return Answer(output, predictions)
 
@@ -209,6 +126,7 @@ def _count(
 class Service:
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
+        self.locked = settings.api_key is not None
         store = ModelStore(settings.model_store, MODEL_NAME)
         self.champion = ChampionFollower(store, self.metrics)
         self.champion.load()
@@ -219,6 +137,7 @@ class Service:
             settings.prediction_log_max_bytes,
             self.metrics,
         )
+        self._together = Together()
         self._poll_seconds = settings.poll_seconds
 
     @contextlib.asynccontextmanager
@@ -251,5 +170,6 @@ class Service:
 
     async def predict(self, served: Served, rows: list[dict[str, Any]], request_id: str) -> Answer:
         if len(rows) < MANY_ROWS:
-            return predict(served, rows, request_id, self.log, self.metrics)
+            computed = await self._together.compute(served, rows)
+            return answer(served, rows, computed, request_id, self.log, self.metrics)
         return await run_in_threadpool(predict, served, rows, request_id, self.log, self.metrics)

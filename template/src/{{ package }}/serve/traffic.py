@@ -1,6 +1,5 @@
 """What happens to every request: it is counted, timed and, under overload, turned away."""
 
-import asyncio
 import time
 
 from fastapi.responses import JSONResponse
@@ -12,6 +11,14 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 PREDICT = "/predict"
 INFER = "/v2/models/{name}/infer"
 RETRY_SECONDS = 1
+TURNED_AWAY = {
+    route: JSONResponse(
+        {key: "too many requests at once: try again later"},
+        503,
+        {"retry-after": str(RETRY_SECONDS)},
+    )
+    for route, key in ((PREDICT, "detail"), (INFER, "error"))
+}
 
 
 class Traffic:
@@ -51,7 +58,7 @@ class Traffic:
                 await self._predict(scope, receive, note_status)
             else:
                 metrics.shed.inc()
-                await _turn_away(asked)(scope, receive, note_status)
+                await TURNED_AWAY[asked](scope, receive, note_status)
         finally:
             metrics.in_flight.dec()
             route = asked or _route(scope)
@@ -61,10 +68,9 @@ class Traffic:
                 metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Those that came together are all counted here before the first of them is computed.
         self._admitted += 1
         try:
-            # To predict holds the event loop. Those that came together are to be counted first.
-            await asyncio.sleep(0)
             await self._app(scope, receive, send)
         finally:
             self._admitted -= 1
@@ -85,11 +91,3 @@ def _prediction_route(scope: Scope) -> str | None:
 def _route(scope: Scope) -> str:
     path: str = getattr(scope.get("route"), "path", "none")
     return path
-
-
-def _turn_away(route: str) -> JSONResponse:
-    return JSONResponse(
-        {"error" if route == INFER else "detail": "too many requests at once: try again later"},
-        503,
-        {"retry-after": str(RETRY_SECONDS)},
-    )
