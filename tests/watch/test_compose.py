@@ -183,6 +183,15 @@ def test_storage_is_that_of_this_machine(stack: Stack) -> None:
     folder = stack.project / "var/api"
     logged = wait_for(lambda: "".join(path.read_text() for path in folder.rglob("*.jsonl")))
     assert json.loads(answer)["request_id"] in logged
+    # MLflow's files are where they are outside, for whoever retrains.
+    mlflow = stack.project / "storage/mlflow.db"
+    write = (
+        "import sys; open(sys.argv[1], 'ab').close(); open(sys.argv[1] + '-journal', 'x').close()"
+    )
+    stack.world.run(
+        "podman", "exec", f"{NAME}_receiver_1", "python", "-c", write, mlflow, network=False
+    )
+    (stack.project / "storage/mlflow.db-journal").unlink()
 
 
 def test_alerts_reach_the_receiver_and_nobody_else_does(stack: Stack) -> None:
