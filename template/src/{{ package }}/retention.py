@@ -1,4 +1,4 @@
-"""Retention: logged predictions, observations and quarantined rows go when they are old enough."""
+"""Retention: logged predictions and observations go when they are old enough."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import ProjectError
 from .params import Params
-from .settings import MODEL_NAME, QUARANTINE, Settings
+from .settings import MODEL_NAME, Settings
 from .store import ModelStore
 
 DAY = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
@@ -25,11 +25,10 @@ class Expired:
     days: float
     predictions: list[Path]
     observations: list[Path]
-    quarantine: list[Path]
 
     @property
     def paths(self) -> list[Path]:
-        return [*self.predictions, *self.observations, *self.quarantine]
+        return [*self.predictions, *self.observations]
 
 
 def find(settings: Settings, params: Params, now: datetime | None = None) -> Expired:
@@ -42,7 +41,6 @@ def find(settings: Settings, params: Params, now: datetime | None = None) -> Exp
         params.retention_days,
         [path for path, day in _days(settings.prediction_store) if day < oldest.date()],
         _files(settings.observations, oldest),
-        _files(QUARANTINE, oldest),
     )
 
 
@@ -63,7 +61,6 @@ def expire(settings: Settings, params: Params, now: datetime | None = None) -> E
         reason=f"older than {expired.days:g} days",
         days=[path.name.removeprefix("date=") for path in expired.predictions],
         observations=len(expired.observations),
-        quarantine=[path.name for path in expired.quarantine],
     )
     return expired
 

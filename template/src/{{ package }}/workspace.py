@@ -76,7 +76,7 @@ def _unpack(project: Path, commit: str, folder: Path) -> None:
         subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE) as archive,
         tarfile.open(fileobj=archive.stdout, mode="r|") as files,
     ):
-        files.extractall(folder)
+        files.extractall(folder, filter="tar")
     if archive.returncode != 0:
         raise WorkspaceError(f"git archive ended with exit code {archive.returncode}")
 
