@@ -58,7 +58,14 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The CLI, the rendered trees and emitted projects; `nox -s tests -- ARGS` is for pytest."""
     install(session, "test")
-    session.run("pytest", *PARALLEL, *(session.posargs or DEFAULT_TESTS))
+    session.run("pytest", *PARALLEL, *(session.posargs or ("-m", "not more", *DEFAULT_TESTS)))
+
+
+@nox.session(default=False)
+def projects(session: nox.Session) -> None:
+    """The emitted projects that bare `nox` leaves out, so that it ends within minutes."""
+    install(session, "test")
+    session.run("pytest", *PARALLEL, "-m", "more", "tests/project/test_project.py")
 
 
 @nox.session(default=False)
@@ -99,6 +106,13 @@ def watch(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def drills(session: nox.Session) -> None:
+    """The drills alone; their timelines go into docs/how-to/watch-and-heal.md."""
+    install(session, "watch")
+    session.run("pytest", "tests/watch/test_drills.py", env={"DAYONE_RECORD": "1"})
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """The documentation, into site/; a broken link fails. `nox -s docs -- serve` shows it."""
     install(session, "docs")
@@ -107,7 +121,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def pictures(session: nox.Session) -> None:
-    """The README's picture, of the report of a project: `nox -s pictures -- ../my-poc`."""
+    """The pictures of the docs, of a project's reports: `nox -s pictures -- ../my-poc`."""
     session.install(*CONSTRAINTS, "pillow")
     session.run("python", "docs/pictures.py", *session.posargs)
 
@@ -119,6 +133,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/generation.py", *session.posargs)
     session.run("python", "benchmarks/loop.py", *session.posargs)
     session.run("python", "benchmarks/evolution.py")
+    session.run("python", "benchmarks/serving.py")
 
 
 @nox.session(default=False)

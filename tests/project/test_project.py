@@ -9,6 +9,9 @@ import yaml
 
 from .conftest import ANSWERS, new_project, run
 
+# Bare `nox` has minutes for two projects; `nox -s projects` takes the others.
+FIRST = ("sample", "wine")
+
 DRILL = re.compile(
     r"requests: no drift.*the world changes.*requests: drift in.*: accepted.*promoted"
     r".*meanwhile, none failed.*requests: no drift",
@@ -24,9 +27,12 @@ def readme_lines(project: Path) -> tuple[str, str]:
     return loop, tests
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ANSWERS]
-)
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    more = [] if name in FIRST else [pytest.mark.more]
+    return [pytest.mark.xdist_group(name), *more]
+
+
+@pytest.fixture(params=[pytest.param(name, marks=marks(name)) for name in ANSWERS])
 def project(request: pytest.FixtureRequest, projects: Path) -> Path:
     return new_project(request.param, projects)
 

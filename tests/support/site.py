@@ -233,12 +233,12 @@ def requests(table: pl.DataFrame) -> list[dict[str, Any]]:
     return [{**row, "sched_dep": row["sched_dep"].isoformat()} for row in rows]
 
 
-def open_site(made: Path, folder: Path, **env: str) -> Site:
-    """A copy of a project that has been made; nothing runs yet."""
+def open_site(made: Path, folder: Path, tell: Callable[[str], None]) -> Site:
+    """A copy of a project that has been made; nothing runs yet. `tell` gets each line of `say`."""
     shutil.copytree(made, folder, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
     began = time.monotonic()
 
     def say(what: str) -> None:
-        print(f"{time.monotonic() - began:6.1f} s  {what}")
+        tell(f"{time.monotonic() - began:6.1f} s  {what}")
 
-    return Site(folder, made / ".venv", made.name, say, dict(env))
+    return Site(folder, made / ".venv", made.name, say)

@@ -1,7 +1,13 @@
-"""Emitted projects as images, built once for all tests that run them."""
+"""Emitted projects as images, built once for all tests that run them; the timelines of the drills.
 
+The timelines are printed at the run's end. With DAYONE_RECORD, as `nox -s drills` sets it, the page
+that quotes them is written.
+"""
+
+import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +15,9 @@ import pytest
 from support import ROOT, stand_in
 from support.containers import World
 from support.images import Workshop
+
+RECORD = ROOT / "docs/how-to/watch-and-heal.md"
+BEGIN, END = "<!-- drills:begin -->\n", "<!-- drills:end -->\n"
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +45,30 @@ def retrained(workshop: Workshop) -> tuple[Path, str]:
     code, said = workshop.run_job("both", folder, "retrain", "--reason", "the first model")
     assert code == 0, said
     return folder, said
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    said = timelines(terminalreporter)
+    if said:
+        terminalreporter.write_line(said)
+    if said and "DAYONE_RECORD" in os.environ:
+        text = RECORD.read_text(encoding="utf-8")
+        before, after = text.split(BEGIN)[0], text.split(END)[1]
+        day = f"On {datetime.now(UTC):%Y-%m-%d}, with {os.cpu_count()} cores:"
+        block = f"{BEGIN}{day}\n\n```text\n{said}\n```\n{END}"
+        RECORD.write_text(before + block + after, encoding="utf-8")
+
+
+def timelines(terminalreporter: pytest.TerminalReporter) -> str:
+    """What each drill said, under its name."""
+    told = {
+        report.nodeid: [str(line) for name, line in report.user_properties if name == "timeline"]
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+    }
+    return "\n\n".join(
+        "\n".join([node.split("::test_")[-1].replace("_", " "), *lines])
+        for node, lines in told.items()
+        if lines
+    )

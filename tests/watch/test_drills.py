@@ -1,7 +1,7 @@
 """The world breaks on purpose, and the project notices, heals itself or refuses to get worse.
 
 Everything is real: the service, `observe`, the receiver, Debian's Prometheus and Alertmanager with
-the project's own rules, an hour of which lasts a second. Each drill prints its timeline.
+the project's own rules, an hour of which lasts a second. What happened when is printed at the end.
 """
 
 import os
@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +20,9 @@ from project.conftest import new_project, run
 from support import rules
 from support.monitoring import wait_until
 from support.site import Site, Traffic, open_site, requests
+
+# One after the other, on one core, beside whatever else is tested.
+pytestmark = pytest.mark.xdist_group("drills")
 
 SERVERS = ("serve", "observe", "receive")
 ROWS = 1_200
@@ -36,8 +41,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def site(made: Path, tmp_path: Path) -> Site:
-    return open_site(made, tmp_path / "site")
+def site(made: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> Site:
+    return open_site(made, tmp_path / "site", partial(record_property, "timeline"))
 
 
 def shifted(table: pl.DataFrame) -> pl.DataFrame:
@@ -134,10 +139,8 @@ def test_candidate_that_is_bad_on_one_slice_is_refused(site: Site) -> None:
 
 
 def children(process: subprocess.Popen[bytes]) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
-    )
-    return [int(pid) for pid in listed.stdout.split()]
+    pid = process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_service_outlives_the_kill_of_a_worker(site: Site) -> None:

@@ -108,9 +108,7 @@ def test_fault_is_found(workshop: Workshop, retrained: tuple[Path, str], fault: 
         assert of_service in "\n".join(problems_of_service(workshop.world, image, storage))
 
 
-@pytest.mark.parametrize(
-    ("missing", "word"), [("uv.lock", "uv lock"), ("README.md", "README.md")]
-)
+@pytest.mark.parametrize(("missing", "word"), [("uv.lock", "uv lock"), ("README.md", "README.md")])
 def test_build_names_the_file_that_is_missing(
     workshop: Workshop, tmp_path: Path, missing: str, word: str
 ) -> None:
