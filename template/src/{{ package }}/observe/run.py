@@ -143,8 +143,8 @@ def _findings(seen: Observation, params: Params) -> list[Finding]:
         found.append(
             Finding(
                 "TrainingServingSkew",
-                "the logged features are not what features.py makes of the logged inputs here: up to "
-                f"{seen.skew.largest:.3g} apart in {_some(list(seen.skew.features))}",
+                "the logged features are not what features.py makes of the logged inputs here: "
+                f"up to {seen.skew.largest:.3g} apart in {_some(list(seen.skew.features))}",
                 "deploy the service from the commit that the champion was trained under",
             )
         )
