@@ -76,7 +76,9 @@ def _unpack(project: Path, commit: str, folder: Path) -> None:
         subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE) as archive,
         tarfile.open(fileobj=archive.stdout, mode="r|") as files,
     ):
-        files.extractall(folder, filter="tar")
+        # Before Python 3.11.4 there are no filters.
+        files.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
+        files.extractall(folder)
     if archive.returncode != 0:
         raise WorkspaceError(f"git archive ended with exit code {archive.returncode}")
 
