@@ -1,4 +1,4 @@
-"""Emitted projects as images, built once for all tests that run them; the timelines of the drills.
+"""Emitted projects, as rendered and as images, made once for all tests; the drills' timelines.
 
 The timelines are printed at the run's end. With DAYONE_RECORD, as `nox -s drills` sets it, the page
 that quotes them is written.
@@ -15,9 +15,23 @@ import pytest
 from support import ROOT, stand_in
 from support.containers import World
 from support.images import Workshop
+from support.rendering import render
 
 RECORD = ROOT / "docs/how-to/watch-and-heal.md"
 BEGIN, END = "<!-- drills:begin -->\n", "<!-- drills:end -->\n"
+
+SERVING = {"both": ["realtime", "batch"], "batch": ["batch"], "realtime": ["realtime"]}
+
+
+@pytest.fixture(scope="session")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("projects")
+    return {name: render({"serving": serving}, folder / name) for name, serving in SERVING.items()}
+
+
+@pytest.fixture(params=SERVING)
+def project(request: pytest.FixtureRequest, projects: dict[str, Path]) -> Path:
+    return projects[request.param]
 
 
 @pytest.fixture(scope="session")

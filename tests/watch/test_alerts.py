@@ -14,7 +14,6 @@ import pytest
 
 from support import rules as r
 from support.monitoring import free_port, hurried, wait_until, watch
-from support.rendering import render
 
 SERVICE = {
     "AvailabilityBurnFast", "AvailabilityBurnSlow", "ChampionRefused", "HighErrorRatio",
@@ -30,25 +29,9 @@ RETRAIN = {
     "FeatureDrifted", "FeaturesDriftedWidely", "PredictionsDrifted", "QualityLost",
     "SliceQualityLost", "StaleModel", "UnknownCategories",
 }  # fmt: skip
-SERVING = {
-    "both": ["realtime", "batch"],
-    "batch": ["batch"],
-    "realtime": ["realtime"],
-}
 SEVERITIES = {"page", "ticket", "none"}
 OWNERS = {"service", "model", "data"}
 TOKEN = "a secret of the test"  # noqa: S105
-
-
-@pytest.fixture(scope="session")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("projects")
-    return {name: render({"serving": serving}, folder / name) for name, serving in SERVING.items()}
-
-
-@pytest.fixture(params=SERVING)
-def project(request: pytest.FixtureRequest, projects: dict[str, Path]) -> Path:
-    return projects[request.param]
 
 
 @pytest.fixture

@@ -14,26 +14,13 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from support import rules as r
-from support.rendering import render
 
-SERVING = {"both": ["realtime", "batch"], "batch": ["batch"], "realtime": ["realtime"]}
 EVERYWHERE = {"data", "model"}
 COLUMNS = 24
 # What Grafana puts in the place of its variables; the quantities are of no account.
 VARIABLES = {"$__rate_interval": "1m", "$metric": "loss"}
 # The data source's own settings of an annotation, which the common schema does not know.
 OF_THE_DATA_SOURCE = {"titleFormat", "tagKeys"}
-
-
-@pytest.fixture(scope="session")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("projects")
-    return {name: render({"serving": serving}, folder / name) for name, serving in SERVING.items()}
-
-
-@pytest.fixture(params=SERVING)
-def project(request: pytest.FixtureRequest, projects: dict[str, Path]) -> Path:
-    return projects[request.param]
 
 
 def dashboards(project: Path) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ The report is one HTML file that needs nothing else: no network, no scripts.
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -17,6 +18,8 @@ from .params import Params
 from .plots import Plot
 from .settings import MODEL, REPORTS
 from .splits import read_table
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 METRICS = {
     "log_loss": ("log loss", "lower is better"),
@@ -64,16 +67,9 @@ def summary(evaluation: Evaluation) -> dict[str, float | bool]:
 
 
 def render(evaluation: Evaluation, drawn: list[Plot], params: Params, charter: Charter) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
     task = evaluation.verdict.task
-    return environment.get_template("report.html.j2").render(
+    return page(
+        TEMPLATE,
         evaluation=evaluation,
         verdict=evaluation.verdict,
         info=evaluation.model.info,
@@ -88,6 +84,19 @@ def render(evaluation: Evaluation, drawn: list[Plot], params: Params, charter: C
         few=[part for part in evaluation.slices if part.skill is None],
         pictures=[(plot, picture(plot)) for plot in drawn],
     )
+
+
+def page(template: Path, **values: Any) -> str:
+    """A page of HTML; every value is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    return environment.get_template(template.name).render(values)
 
 
 def picture(plot: Plot) -> str:

@@ -2,21 +2,20 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from .. import charter, retention
 from ..charter import Charter
 from ..errors import ProjectError
-from ..metrics import LOSS_NAME, number
+from ..metrics import LOSS_NAME
 from ..params import Params
 from ..plots import BARS, Plot
-from ..report import METRICS, picture
+from ..report import METRICS, page, picture
 from ..settings import MODEL_NAME, REPORTS, Settings
 from .drift import Drift
 from .quality import Quality
 from .run import Observation, observe, save, write
 
 NAME = "observation.html"
+TEMPLATE = Path(__file__).with_name("observation.html.j2")
 # The features that differ most; a table holds all of them.
 PICTURES = 24
 UNITS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
@@ -43,16 +42,9 @@ def publish(params: Params, settings: Settings, hours: float | None = None) -> O
 
 
 def render(seen: Observation, params: Params, costs: Charter) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    environment.filters["duration"] = duration
-    return environment.get_template("observation.html.j2").render(
+    return page(
+        TEMPLATE,
+        duration=duration,
         seen=seen,
         name=MODEL_NAME,
         loss_name=LOSS_NAME[seen.task],
