@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from results import clone, environment, keep, median, table
 
-WARM, COLD = 5, 5
+WARM, COLD = 3, 3
 GROUPS = {
     "serve": ["--no-default-groups", "--group", "serve"],
     "train": ["--no-default-groups", "--group", "train"],
