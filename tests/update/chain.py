@@ -107,7 +107,9 @@ def renames_and_removals(template: Path) -> None:
     files = template / "template"
     git(template, "mv", f"{PACKAGE}/plots.py", f"{PACKAGE}/pictures.py")
     report = template / PACKAGE / "report.py"
-    _replace(report, "from . import plots\n", "from . import pictures\n")
+    _replace(report, "from . import anchor, plots\n", "from . import anchor, pictures\n")
+    observed = template / PACKAGE / "observe/report.py"
+    _replace(observed, "from ..plots import", "from ..pictures import")
     _replace(report, "from .plots import Plot\n", "from .pictures import Plot\n")
     _replace(report, "= plots.make(", "= pictures.make(")
     _replace(report, "    plots.write(", "    pictures.write(")
@@ -128,7 +130,7 @@ def renames_and_removals(template: Path) -> None:
     )
     for path in ("params.yaml", "tests/tiny.py.jinja", "src/{{ package }}/params.py"):
         _replace(files / path, "bagging_fraction", "rows_per_tree")
-    _replace(files / "src/{{ package }}/train.py", "model.bagging_fraction", "model.rows_per_tree")
+    _replace(files / "src/{{ package }}/fit.py", "model.bagging_fraction", "model.rows_per_tree")
     _add(template / f"hooks/migrations/{MIGRATION}.py", additions.MIGRATION)
     _replace(
         template / "copier.yml",

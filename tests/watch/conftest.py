@@ -6,16 +6,19 @@ that quotes them is written.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from project.conftest import new_project, run
 from support import ROOT, stand_in
 from support.containers import World
 from support.images import Workshop
 from support.rendering import render
+from support.site import Site, open_site
 
 RECORD = ROOT / "docs/how-to/watch-and-heal.md"
 BEGIN, END = "<!-- drills:begin -->\n", "<!-- drills:end -->\n"
@@ -59,6 +62,21 @@ def retrained(workshop: Workshop) -> tuple[Path, str]:
     code, said = workshop.run_job("both", folder, "retrain", "--reason", "the first model")
     assert code == 0, said
     return folder, said
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the loop has run, and its first model serves."""
+    project = new_project("sample", tmp_path_factory.mktemp("drills"))
+    run(project, "python3 -m venv .venv && .venv/bin/pip install uv && .venv/bin/uv sync")
+    loop = f"{project.name} ingest && dvc repro && {project.name} register"
+    run(project, f". .venv/bin/activate && {loop}")
+    return project
+
+
+@pytest.fixture
+def site(made: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> Site:
+    return open_site(made, tmp_path / "site", partial(record_property, "timeline"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,17 +9,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from project.conftest import new_project, run
 from support import rules
 from support.monitoring import wait_until
-from support.site import Site, Traffic, open_site, requests
+from support.site import Site, Traffic, requests
 
 # One after the other, on one core, beside whatever else is tested.
 pytestmark = pytest.mark.xdist_group("drills")
@@ -28,21 +25,6 @@ SERVERS = ("serve", "observe", "receive")
 ROWS = 1_200
 MINUTES_LATER = 8
 MOST_MILES = 3_000  # in kilometres, they still keep the contract
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the loop has run, and its first model serves."""
-    project = new_project("sample", tmp_path_factory.mktemp("drills"))
-    run(project, "python3 -m venv .venv && .venv/bin/pip install uv && .venv/bin/uv sync")
-    loop = f"{project.name} ingest && dvc repro && {project.name} register"
-    run(project, f". .venv/bin/activate && {loop}")
-    return project
-
-
-@pytest.fixture
-def site(made: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> Site:
-    return open_site(made, tmp_path / "site", partial(record_property, "timeline"))
 
 
 def shifted(table: pl.DataFrame) -> pl.DataFrame:
