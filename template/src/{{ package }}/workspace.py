@@ -72,13 +72,14 @@ def _git(folder: Path, *arguments: str) -> str:
 def _unpack(project: Path, commit: str, folder: Path) -> None:
     """The files of the commit below the project's folder, which may be a part of the repository."""
     command = ["git", "archive", "--format=tar", commit]
-    with (
-        subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE) as archive,
-        tarfile.open(fileobj=archive.stdout, mode="r|") as files,
-    ):
-        # Before Python 3.11.4 there are no filters.
-        files.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
-        files.extractall(folder)
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE) as archive:
+        assert archive.stdout is not None
+        with tarfile.open(fileobj=archive.stdout, mode="r|") as files:
+            # Before Python 3.11.4 there are no filters.
+            files.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
+            files.extractall(folder)
+        # Zeros follow the last file. If nobody took them, git would die of a broken pipe.
+        archive.stdout.read()
     if archive.returncode != 0:
         raise WorkspaceError(f"git archive ended with exit code {archive.returncode}")
 
