@@ -1,9 +1,9 @@
 """What an answer costs: a project's service beside others that serve its model.
 
 First `nox -s load` of the project itself: the champion against a twin that answers a constant. Then
-the service against MLflow's and LitServe, which compute the same features and run the same ONNX
-model on the same row, and neither log nor count. One worker and 16 connections each, under wrk,
-in turns; medians of the rounds.
+the service against those of MLflow, BentoML and LitServe, which compute the same features and run
+the same ONNX model on the same row, and log no request. One worker and 16 connections each, under
+wrk, in turns; medians of the rounds.
 """
 
 import http.client
@@ -41,11 +41,12 @@ end
 
 
 class Server(NamedTuple):
-    """How to start it, where it listens below its port, and what it is sent."""
+    """How to start it, where it listens below its port, what it is sent, and what it must know."""
 
     command: list[str]
     path: str
     body: dict[str, Any]
+    env: dict[str, str]
 
 
 def main() -> None:
@@ -88,7 +89,7 @@ def prepare(project: Path, folder: Path) -> dict[str, Server]:
     """The servers, each rival in a virtual environment of its own with the project's package."""
     (model,) = (project / "storage/models/my-poc").glob("*/model.onnx")
     uv = str(project / ".venv/bin/uv")
-    for rival in ("mlflow", "litserve"):
+    for rival in ("mlflow", "bentoml", "litserve"):
         python = str(folder / rival / "bin/python")
         run([uv, "venv", "--quiet", "--python", sys.executable, str(folder / rival)], project)
         run([uv, "pip", "install", "--quiet", "--python", python, rival, str(project)], project)
@@ -99,12 +100,21 @@ def prepare(project: Path, folder: Path) -> dict[str, Server]:
     row = example(project)
     serve = [str(mlflow / "mlflow"), "models", "serve", "--env-manager", "local", "--workers", "1"]
     lit = [str(folder / "litserve/bin/python"), str(RIVALS / "litserve_app.py"), str(model.parent)]
+    bento = [str(folder / "bentoml/bin/bentoml"), "serve", "bentoml_app:Predict"]
+    bento += ["--working-dir", str(RIVALS), "--host", "127.0.0.1"]
+    bento_env = {"MODEL": str(model.parent), "BENTOML_DO_NOT_TRACK": "True"}
     return {
-        "project": Server([str(project / ".venv/bin/my-poc"), "serve", "--port"], "/predict", row),
-        "mlflow models serve": Server(
-            [*serve, "--model-uri", saved, "--port"], "/invocations", {"dataframe_records": [row]}
+        "project": Server(
+            [str(project / ".venv/bin/my-poc"), "serve", "--port"], "/predict", row, {}
         ),
-        "LitServe": Server(lit, "/predict", row),
+        "mlflow models serve": Server(
+            [*serve, "--model-uri", saved, "--port"],
+            "/invocations",
+            {"dataframe_records": [row]},
+            {},
+        ),
+        "BentoML": Server([*bento, "--port"], "/predict", {"row": row}, bento_env),
+        "LitServe": Server(lit, "/predict", row, {}),
     }
 
 
@@ -126,9 +136,8 @@ def running(server: Server, project: Path) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     program = Path(server.command[0]).parent
-    env = environment(
-        PATH=f"{program}{os.pathsep}{os.environ['PATH']}", MLFLOW_DISABLE_TELEMETRY="true"
-    )
+    path = f"{program}{os.pathsep}{os.environ['PATH']}"
+    env = environment(PATH=path, MLFLOW_DISABLE_TELEMETRY="true", **server.env)
     silent = subprocess.DEVNULL
     process = subprocess.Popen(
         [*server.command, str(port)],
