@@ -84,7 +84,7 @@ class Params(Section):
     model: Model
     gates: Gates
     observe: Observe = Observe()
-    # How long logged predictions, observations and quarantined rows are kept.
+    # How long logged predictions and observations are kept.
     retention_days: float = Field(default=90, gt=0)
 
     @property
