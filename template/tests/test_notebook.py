@@ -25,7 +25,7 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
 def test_a_notebook_runs_before_anything_else_has(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("contracts", "data/sample", "notebooks"):
+    for name in ("contracts", "data/sample", "notebooks", "sql"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):

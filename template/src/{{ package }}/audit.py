@@ -1,8 +1,10 @@
 """The audit log of a model store: one line of JSON for every decision about what serves.
 
 Each line holds the sha256 of the line before it, so that none can be changed, taken out or moved
-without the next one telling. A last line without an end is no entry: its writer was killed before
-it could say that it had written. Readers leave it out, and the next writer removes it.
+without the next one telling. In a folder they stand in audit.jsonl. A last line without an end is
+no entry: its writer was killed before it could say that it had written. Readers leave it out, and
+the next writer removes it. In a bucket each line is an object of its own, audit/<number>.json, that
+only one writer can create.
 """
 
 import errno
@@ -10,27 +12,42 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from . import blobs
+from .blobs import Location, Taken
 from .errors import ProjectError
 
 Entry = dict[str, Any]
+# From the lines so far to the next one.
+Next = Callable[[list[bytes]], bytes]
 
 # What the first line follows.
 NOTHING = "0" * 64
+
+FOLDER = "audit/"
+READERS = 16
 
 
 class AuditError(ProjectError):
     """The audit log is not what was written into it, or cannot be written."""
 
 
+class Overtaken(ProjectError):
+    """The log tells of another champion than the one that a decision was made against."""
+
+
 class AuditLog:
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "audit.jsonl"
+    """``path`` says where its lines are."""
+
+    def __init__(self, place: Location) -> None:
+        self._lines = _File(place) if isinstance(place, Path) else _Objects(place)
+        self.path: Location = self._lines.path
 
     def append(
         self,
@@ -41,40 +58,35 @@ class AuditLog:
         reason: str = "",
         **facts: Any,
     ) -> Entry:
-        """Add an entry, and return it when it is on the disk; raise AuditError when it is not."""
-        entry: Entry = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "action": action,
-            "model": model,
-            "previous": previous,
-            "reason": reason,
-            **facts,
-        }
+        """Add an entry, and return it when it is kept; raise AuditError when it is not."""
+        return self._add(_entry(action, model, previous, reason, facts), lambda lines: None)
+
+    def decide(
+        self, action: str, *, model: str, previous: str | None, reason: str, **facts: Any
+    ) -> Entry:
+        """Add an entry about the next champion; raise Overtaken if ``previous`` is not the last."""
+
+        def check(lines: list[bytes]) -> None:
+            if history(_entries(lines)).champion != previous:
+                raise Overtaken(f"{self.path} tells of another champion than {previous}")
+
+        return self._add(_entry(action, model, previous, reason, facts), check)
+
+    def _add(self, entry: Entry, check: Callable[[list[bytes]], None]) -> Entry:
+        def line(lines: list[bytes]) -> bytes:
+            check(lines)
+            entry["before"] = _sha256(lines[-1]) if lines else NOTHING
+            return json.dumps(entry).encode()
+
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._append(entry)
+            self._lines.add(line)
         except OSError as error:
             raise AuditError(f"{self.path} cannot be written: {error}") from None
         return entry
 
-    def _append(self, entry: Entry) -> None:
-        with self.path.open("ab+", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            content = file.read()
-            lines = _lines(content)
-            end = sum(len(line) + 1 for line in lines)
-            file.truncate(end)
-            entry["before"] = _sha256(lines[-1]) if lines else NOTHING
-            line = json.dumps(entry).encode() + b"\n"
-            if file.write(line) < len(line):
-                file.truncate(end)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file.fileno())
-
     def entries(self) -> list[Entry]:
         """All entries, oldest first. A line that is none is left out; ``verify`` names it."""
-        return [entry for line in self._read() if (entry := _parse(line)) is not None]
+        return _entries(self._read())
 
     def verify(self) -> None:
         """Raise AuditError, with the line, when the lines are not those that were written.
@@ -93,11 +105,69 @@ class AuditLog:
 
     def _read(self) -> list[bytes]:
         try:
+            return self._lines.read()
+        except OSError as error:
+            raise AuditError(f"{self.path} cannot be read: {error}") from None
+
+
+class _File:
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "audit.jsonl"
+
+    def read(self) -> list[bytes]:
+        try:
             return _lines(self.path.read_bytes())
         except FileNotFoundError:
             return []
-        except OSError as error:
-            raise AuditError(f"{self.path} cannot be read: {error}") from None
+
+    def add(self, next: Next) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab+", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            lines = _lines(file.read())
+            end = sum(len(line) + 1 for line in lines)
+            file.truncate(end)
+            line = next(lines) + b"\n"
+            if file.write(line) < len(line):
+                file.truncate(end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+
+
+class _Objects:
+    def __init__(self, url: str) -> None:
+        self.path = f"{url}/{FOLDER}"
+        self._bucket = blobs.bucket(url)
+        # By name and tag: what has been read is read again only when it has changed.
+        self._known: dict[tuple[str, str], bytes] = {}
+
+    def read(self) -> list[bytes]:
+        found = sorted((listed.name, listed.tag) for listed in self._bucket.files(FOLDER))
+        new = [key for key in found if key not in self._known]
+        if new:
+            with ThreadPoolExecutor(READERS) as pool:
+                contents = pool.map(lambda key: self._bucket.read(key[0]).content, new)
+                self._known |= dict(zip(new, contents, strict=True))
+        # A number that is left out is an entry that is gone: nothing follows from an empty line.
+        lines = {name: self._known[name, tag] for name, tag in found}
+        last = int(Path(found[-1][0]).stem) if found else 0
+        return [lines.get(_numbered(number), b"") for number in range(1, last + 1)]
+
+    def add(self, next: Next) -> None:
+        while True:
+            lines = self.read()
+            name, line = _numbered(len(lines) + 1), next(lines)
+            try:
+                self._bucket.write(name, line, over=None)
+                return
+            except Taken:
+                if self._bucket.read(name).content == line:
+                    return  # written, but the answer was lost, and the client tried again
+
+
+def _numbered(number: int) -> str:
+    return f"{FOLDER}{number:08}.json"
 
 
 def _lines(content: bytes) -> list[bytes]:
@@ -107,6 +177,18 @@ def _lines(content: bytes) -> list[bytes]:
 
 def _sha256(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
+
+
+def _entry(
+    action: str, model: str | None, previous: str | None, reason: str, facts: Entry
+) -> Entry:
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = {"time": time, "action": action, "model": model, "previous": previous}
+    return {**entry, "reason": reason, **facts}
+
+
+def _entries(lines: Iterable[bytes]) -> list[Entry]:
+    return [entry for line in lines if (entry := _parse(line)) is not None]
 
 
 def _parse(line: bytes) -> Entry | None:

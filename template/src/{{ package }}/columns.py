@@ -7,6 +7,7 @@ with None, dates and timestamps are datetime64[us] with NaT (an offset is conver
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,19 @@ def from_arrow(table: Any, columns: Iterable[Column]) -> Columns:
         if column.type in TIMES:
             result[column.name] = values.cast("timestamp[us]").to_numpy(zero_copy_only=False)
         elif column.type == "string":
-            result[column.name] = values.cast("string").to_numpy(zero_copy_only=False)
+            result[column.name] = _strings(values.cast("string"))
         else:
             result[column.name] = values.cast("float64").to_numpy(zero_copy_only=False)
+    return result
+
+
+def _strings(values: Any) -> NDArray[Any]:
+    """The texts (n,), each an object once however many rows have it."""
+    coded = values.dictionary_encode()
+    if hasattr(coded, "combine_chunks"):
+        coded = coded.unify_dictionaries().combine_chunks()
+    texts = np.append(coded.dictionary.to_numpy(zero_copy_only=False), np.array([None]))
+    result: NDArray[Any] = texts[coded.indices.fill_null(len(texts) - 1).to_numpy()]
     return result
 
 
@@ -64,7 +75,7 @@ def _naive(value: Any) -> Any:
 
 def encode(values: NDArray[Any], codes: Mapping[str, float]) -> NDArray[np.float64]:
     """Category codes, shape (n,). Unknown and missing categories become NaN, never a known one."""
-    return np.array([codes.get(value, np.nan) for value in values], dtype=np.float64)
+    return np.fromiter(map(codes.get, values, repeat(np.nan)), np.float64, len(values))
 
 
 def weekday(times: NDArray[np.datetime64]) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ def find_rival(store: ModelStore, champion: Champion | None, candidate: Model) -
     if champion is None:
         return None
     try:
-        rival = Model(store.open(champion.digest))
+        rival = Model(store.open(champion.digest, rows=True))
     except Unblessed:
         return None
     tasks = [(m.info.task, m.contract.name, m.contract.target.name) for m in (rival, candidate)]

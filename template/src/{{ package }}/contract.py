@@ -2,13 +2,14 @@
 
 Contracts are written in the Open Data Contract Standard 3.1. Two custom properties say what the
 standard has no word for: ``mlRole`` (id, time, feature, target or forbidden) and ``knownAt``, one
-of the moments that the contract lists in the order in which they happen.
+of the moments that the contract lists in the order in which they happen. A column with
+``transformSourceObjects`` is not at the source: sql/training.sql makes it from those datasets.
 """
 
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +62,7 @@ class Column:
     description: str
     rules: tuple[Rule, ...]
     examples: tuple[Any, ...] = ()
+    made_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ class Contract:
     def inputs(self) -> tuple[Column, ...]:
         """What is known when a prediction is asked for, and may therefore be used for it."""
         return tuple(column for column in self.columns if column.role in ("time", "feature"))
+
+    @cached_property
+    def landed(self) -> "Contract":
+        """The same without the columns that sql/training.sql makes."""
+        return replace(self, columns=tuple(one for one in self.columns if not one.made_from))
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -178,6 +185,7 @@ def parse_column(item: Any) -> Column:
         description=str(item.get("description") or ""),
         rules=tuple(_rule(rule, kind, where) for rule in _list(item, "quality", where)),
         examples=tuple(examples),
+        made_from=tuple(_list(item, "transformSourceObjects", where)),
     )
 
 

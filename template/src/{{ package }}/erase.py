@@ -6,14 +6,25 @@ next one. What models have learned stays in them: the answer names those models.
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from . import anchor, ingest, labels, retrain, scrub, versions
+from . import (
+    anchor,
+    duck,
+    ingest,
+    labels,
+    landing,
+    records,
+    retrain,
+    scrub,
+    versions,
+)
 from . import contract as contracts
 from .contract import Contract
 from .errors import ProjectError
@@ -29,13 +40,14 @@ from .settings import (
     VALID,
     Settings,
 )
+from .sources import Options, SourceError, files
 from .store import ModelStore
 from .subjects import ErasedList, Subjects, digest
 from .validate import as_type
 
 PREDICTIONS = Path("data/predictions.parquet")
-# Copies of the data that a demo or a retraining leaves when it is killed.
-COPIES = (Path("var/drill"), RETRAIN / retrain.WORK)
+# Copies of the data that a command leaves when it is killed.
+COPIES = (Path("var/drill"), RETRAIN / retrain.WORK, duck.SPILL)
 # Environments, and what is looked through as versions.
 NOT_SEARCHED = (".venv", ".nox", ".git", ".dvc", "node_modules")
 
@@ -63,7 +75,7 @@ class Erasure:
     ``subjects`` are the sha256 of the ids and ``nowhere`` the ids that no file held. ``left`` are
     tables that are not the project's to change and hold a subject, ``in_git`` those of them that
     the history of git has; ``unread`` are files that may hold one, and cannot be looked into, nor
-    can ``elsewhere``, remotes of DVC.
+    can ``elsewhere``, remotes of DVC, and ``sources``, which are no files here.
     """
 
     subjects: list[str]
@@ -75,6 +87,7 @@ class Erasure:
     in_git: list[str]
     unread: list[str]
     elsewhere: list[str]
+    sources: list[str]
 
     @property
     def todo(self) -> list[str]:
@@ -85,6 +98,7 @@ class Erasure:
             *(f"{path} is in the history of git" for path in self.in_git),
             *(f"{path} cannot be searched: see whether it holds them" for path in self.unread),
             *(f"the remote {name} may hold older versions" for name in self.elsewhere),
+            *(f"the source of {name} may still hold them" for name in self.sources),
             *([f"the champion {champion[:12]} was trained with them"] if champion else []),
         ]
 
@@ -99,12 +113,14 @@ def subjects_of(ids: Sequence[str], contract: Contract) -> Subjects:
     return Subjects(ids, contract.id)
 
 
-def erase(subjects: Subjects, contract: Contract, source: Path, settings: Settings) -> Erasure:
-    """Remove these subjects; raise retrain.Busy while `retrain` runs.
+def erase(
+    subjects: Subjects, contract: Contract, sources: Mapping[str, Options], settings: Settings
+) -> Erasure:
+    """Remove these subjects; raise retrain.Busy while `retrain` runs, LandingError with `ingest`.
 
-    ``source`` is the table that lands: it is looked into and stays as it is.
+    ``sources`` are those of the datasets: their files are looked into and stay as they are.
     """
-    with retrain.locked(RETRAIN / retrain.LOCK):
+    with retrain.locked(RETRAIN / retrain.LOCK), landing.locked():
         # First of all: whatever lands from now on leaves them out.
         ErasedList(settings).add(contract.name, subjects)
         for folder in COPIES:
@@ -112,7 +128,7 @@ def erase(subjects: Subjects, contract: Contract, source: Path, settings: Settin
         kept = versions.find()
         rows = _rows(subjects, contract, [*scrub.tables([PREPARED, VALID]), *kept.tables()])
         removed = _scrub_anchors(rows, settings)
-        removed |= _scrub_tables(subjects, settings)
+        removed |= _scrub_tables(subjects, contract, settings)
         removed |= _scrub_logs(subjects, settings)
         gone = _forget_versions(subjects, rows, kept)
     trained = trained_with(subjects, settings)
@@ -125,18 +141,19 @@ def erase(subjects: Subjects, contract: Contract, source: Path, settings: Settin
         models=trained.models,
         unknown=trained.unknown,
     )
-    left, unread = _left(subjects, source)
+    left, unread = _left(subjects, sources)
     unread += _unsearched_labels(subjects, settings)
     return Erasure(
         digests,
         subjects.nowhere,
-        {str(path): count for path, count in removed.items()},
+        removed,
         gone,
         trained,
         [str(path) for path in left],
         [str(path) for path in left if _in_git(path)],
         [str(path) for path in unread],
         kept.elsewhere,
+        [f"{name} ({one.kind})" for name, one in sources.items() if one.kind != "files"],
     )
 
 
@@ -167,39 +184,56 @@ def _like(path: Path, rows: pl.DataFrame) -> pl.Series | None:
     return numbered["__row__"].is_in(matching["__row__"].implode())
 
 
-def _scrub_anchors(rows: pl.DataFrame, settings: Settings) -> dict[Path, int]:
+def _scrub_anchors(rows: pl.DataFrame, settings: Settings) -> dict[str, int]:
     """The project's anchor, those of stored models, and their copies in MLflow."""
-    stored = settings.model_store / MODEL_NAME
-    copies = [*stored.glob(f"*/{anchor.NAME}"), *settings.mlflow_artifacts.rglob(anchor.NAME)]
     removed = {}
-    for path in (MODEL / anchor.NAME, *sorted(copies)):
-        if path.exists() and (gone := _like(path, rows)) is not None and gone.any():
-            scrub.keep_rows(path, ~gone)
-            removed[path] = int(gone.sum())
+    copies = sorted(settings.mlflow_artifacts.rglob(anchor.NAME))
+    for path in (MODEL / anchor.NAME, *copies):
+        if path.exists() and (count := _scrub_anchor(path, rows)):
+            removed[str(path)] = count
+    store = ModelStore(settings.model_store, MODEL_NAME)
+    for model in store.digests():
+        stored = store.extra(model, anchor.NAME)
+        if stored and (count := _scrub_anchor(stored, rows)):
+            store.replace(model, anchor.NAME, stored)
+            removed[f"{store.place}/{model}/{anchor.NAME}"] = count
     return removed
 
 
-def _scrub_tables(subjects: Subjects, settings: Settings) -> dict[Path, int]:
+def _scrub_anchor(path: Path, rows: pl.DataFrame) -> int:
+    gone = _like(path, rows)
+    if gone is None or not gone.any():
+        return 0
+    scrub.keep_rows(path, ~gone)
+    return int(gone.sum())
+
+
+def _scrub_tables(subjects: Subjects, contract: Contract, settings: Settings) -> dict[str, int]:
     folders = [LANDING, VALID, QUARANTINE, PREPARED]
     stores = [settings.model_store, settings.mlflow_artifacts, settings.prediction_store]
-    scrub.remove_unfinished([Path("data"), MODEL, settings.labels, *stores])
+    places = [Path("data"), MODEL, settings.labels, *stores]
+    scrub.remove_unfinished(place for place in places if isinstance(place, Path))
     removed = {}
     for path in scrub.tables([*folders, PREDICTIONS, settings.labels]):
         if count := scrub.scrub_table(path, subjects):
-            removed[path] = count
+            removed[str(path)] = count
     if LANDING.is_dir():
+        digests = ErasedList(settings).digests(contract.name)
         for folder in LANDING.iterdir():
-            ingest.recount(folder, ErasedList(settings).digests(folder.name))
+            landing.recount(folder.name, ingest.LeftOut(subjects.column, digests).digest)
         ingest.track()
     return removed
 
 
-def _scrub_logs(subjects: Subjects, settings: Settings) -> dict[Path, int]:
+def _scrub_logs(subjects: Subjects, settings: Settings) -> dict[str, int]:
     """Count by day: segments have no names that mean anything."""
-    removed: dict[Path, int] = {}
-    for path in sorted(settings.prediction_store.glob("date=*/*.jsonl.gz")):
-        if count := scrub.scrub_log(path, subjects):
-            removed[path.parent] = removed.get(path.parent, 0) + count
+    store = settings.prediction_store
+    removed: dict[str, int] = {}
+    for folder, _ in records.days(store):
+        for segment in list(records.segments(store, folder)):
+            if count := scrub.scrub_log(store, segment.name, subjects):
+                day = f"{store}/{folder}"
+                removed[day] = removed.get(day, 0) + count
     return removed
 
 
@@ -217,24 +251,26 @@ def trained_with(subjects: Subjects, settings: Settings) -> Trained:
     store = ModelStore(settings.model_store, MODEL_NAME)
     hashes = ids_digest(subjects.names)
     models, unknown = [], []
-    for model in sorted((settings.model_store / MODEL_NAME).glob("*/model.onnx")):
-        told = model.with_name("trained_on.npy")
+    for model in store.digests():
+        told = store.extra(model, "trained_on.npy")
         # Empty where it was trained under a contract without an id.
-        trained_on = np.load(told) if told.exists() else np.array([])
+        trained_on = np.load(told) if told else np.array([])
         if not trained_on.size:
-            unknown.append(model.parent.name)
+            unknown.append(model)
         elif np.isin(hashes, trained_on).any():
-            models.append(model.parent.name)
+            models.append(model)
     champion = store.champion()
     serves = champion.digest if champion and champion.digest in models else None
     return Trained(models, unknown, serves)
 
 
-def _left(subjects: Subjects, source: Path) -> tuple[list[Path], list[Path]]:
+def _left(subjects: Subjects, sources: Mapping[str, Options]) -> tuple[list[Path], list[Path]]:
     """Tables that were not touched and hold a subject, as source and copies do, or may hold one."""
     inside = [path for path in Path().iterdir() if path.name not in NOT_SEARCHED]
-    left, unread = [], []
-    for path in dict.fromkeys([*scrub.tables(inside), *scrub.tables([source])]):
+    given = _files(sources)
+    left: list[Path] = []
+    unread = [path for path in given if path.suffix not in scrub.TABLES]
+    for path in dict.fromkeys([*scrub.tables(inside), *scrub.tables(given)]):
         try:
             if scrub.holds(path, subjects):
                 left.append(path)
@@ -243,13 +279,23 @@ def _left(subjects: Subjects, source: Path) -> tuple[list[Path], list[Path]]:
     return left, unread
 
 
+def _files(sources: Mapping[str, Options]) -> list[Path]:
+    """The files that datasets are read from, where they are there."""
+    found: list[Path] = []
+    for source in sources.values():
+        if isinstance(source, files.Options):
+            with suppress(SourceError):
+                found += files.find(source.path).values()
+    return found
+
+
 def _unsearched_labels(subjects: Subjects, settings: Settings) -> list[Path]:
     """Files of labels that are no tables, or have no key."""
     keys = (subjects.column.name, labels.REQUEST_ID)
-    files = [path for path in sorted(settings.labels.rglob("*")) if path.is_file()]
+    found = [path for path in sorted(settings.labels.rglob("*")) if path.is_file()]
     return [
         path
-        for path in files
+        for path in found
         if path.suffix not in scrub.TABLES or all(scrub.ids(path, key) is None for key in keys)
     ]
 
@@ -259,11 +305,12 @@ def _in_git(path: Path) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def left_out(project: Params, settings: Settings) -> ingest.LeftOut | None:
-    """Whom the next landing leaves out; None when nobody was erased."""
-    digests = ErasedList(settings).digests(project.data.dataset)
+def left_out(dataset: str, project: Params, settings: Settings) -> ingest.LeftOut | None:
+    """Whom the next landing of a dataset leaves out; None when nobody was erased."""
+    main = project.data.dataset
+    digests = ErasedList(settings).digests(main)
     column = contracts.load(project.contract_path).id if digests else None
-    return ingest.LeftOut(column, digests) if column else None
+    return ingest.LeftOut(column, digests, needed=dataset == main) if column else None
 
 
 def render(done: Erasure) -> str:

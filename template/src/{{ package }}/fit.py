@@ -91,15 +91,16 @@ def fit_linear(task: Task, features: Array, target: Array, levels: dict[int, int
     numbers = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
     )
+    # Sparse where most indicators are 0: a million rows would take gigabytes.
     codes = OneHotEncoder(
         categories=[np.arange(count, dtype=np.float64) for count in levels.values()],
         handle_unknown="ignore",
-        sparse_output=False,
     )
     encoder = ColumnTransformer(
         [("numeric", numbers, numeric), ("categorical", codes, list(levels))]
     )
-    linear = Ridge() if task == "regression" else LogisticRegression(max_iter=1000)
+    # With sparse indicators, Ridge approaches its solution instead of computing it.
+    linear = Ridge(tol=1e-9) if task == "regression" else LogisticRegression(max_iter=1000)
     return Pipeline([("encoder", encoder), ("linear", linear)]).fit(features, target)
 
 

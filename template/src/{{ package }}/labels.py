@@ -1,5 +1,7 @@
 """Labels: what became of predictions, in files that arrive in a folder as they become known.
 
+They may also come from a source, as the dataset ``labels`` that `ingest` lands.
+
 contracts/labels.odcs.yaml names their columns: the key (role id), the target, and the time at
 which the label became known. The key is the dataset's id, or ``request_id``, with the number of the
 row in ``row`` where a request or a scored table held several. The custom property
@@ -16,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from . import contract as contracts
+from . import landing
 from .contract import Column, Contract, ContractError
 from .errors import ProjectError
 from .records import is_logged
@@ -23,6 +26,7 @@ from .sources import files
 from .validate import as_type, check
 
 PATH = Path("contracts/labels.odcs.yaml")
+DATASET = "labels"
 REQUEST_ID = "request_id"
 ROW_NUMBER = "row"
 TIME = "labelled_at"
@@ -144,7 +148,7 @@ def read(folder: Path, contract: LabelContract, wanted: Iterable[str], now: date
     known: dict[Key, Label] = {}
     newest: list[datetime] = []
     problems: list[str] = []
-    for path in _files(folder):
+    for path in [*_files(folder), *_landed()]:
         try:
             found = _read_file(path, contract, typed, limit)
         except (pl.exceptions.PolarsError, OSError, ProjectError) as error:
@@ -164,6 +168,10 @@ def _files(folder: Path) -> list[Path]:
         return []
     paths = folder.rglob("*")
     return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
+
+
+def _landed() -> list[Path]:
+    return landing.parts(DATASET) if landing.read(DATASET) else []
 
 
 @dataclass(frozen=True)

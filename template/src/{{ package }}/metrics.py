@@ -189,9 +189,10 @@ def macro_f1(target: Array, says: Array, classes: int) -> Statistic:
 
 def roc_auc(target: Array, score: Array) -> Statistic:
     """The area under the ROC curve by trapezoids, ties sharing one point."""
+    rank = _ranking(target, score)
 
     def statistic(weights: Array) -> Array:
-        hits, alarms = _ranked(target, score, weights)
+        hits, alarms = rank(weights)
         area = np.trapezoid(hits, alarms, axis=1)
         size = hits[:, -1] * alarms[:, -1]
         return area / np.where(size > 0, size, np.nan)
@@ -201,9 +202,10 @@ def roc_auc(target: Array, score: Array) -> Statistic:
 
 def average_precision(target: Array, score: Array) -> Statistic:
     """The mean of precision over the recall that each distinct score adds."""
+    rank = _ranking(target, score)
 
     def statistic(weights: Array) -> Array:
-        hits, alarms = _ranked(target, score, weights)
+        hits, alarms = rank(weights)
         said = hits + alarms
         precision = hits / np.where(said > 0, said, 1.0)
         area: Array = np.sum(np.diff(hits, axis=1) * precision[:, 1:], axis=1)
@@ -212,14 +214,23 @@ def average_precision(target: Array, score: Array) -> Statistic:
     return statistic
 
 
-def _ranked(target: Array, score: Array, weights: Array) -> tuple[Array, Array]:
-    """Weight of true and false positives (b, 1 + distinct scores), from the highest score down."""
+def _ranking(target: Array, score: Array) -> Callable[[Array], tuple[Array, Array]]:
+    """Of weights, that of true and of false positives, from the highest score down.
+
+    Both have the shape (b, 1 + distinct scores).
+    """
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
-    ranked = weights[:, order]
-    hits = np.cumsum(ranked * target[order], axis=1)[:, ends]
-    alarms = np.cumsum(ranked * (1 - target[order]), axis=1)[:, ends]
-    return np.pad(hits, ((0, 0), (1, 0))), np.pad(alarms, ((0, 0), (1, 0)))
+    positive = target[order]
+    negative = 1 - positive
+
+    def rank(weights: Array) -> tuple[Array, Array]:
+        ranked = weights[:, order]
+        hits = np.cumsum(ranked * positive, axis=1)[:, ends]
+        alarms = np.cumsum(ranked * negative, axis=1)[:, ends]
+        return np.pad(hits, ((0, 0), (1, 0))), np.pad(alarms, ((0, 0), (1, 0)))
+
+    return rank
 
 
 def permutation_importance(

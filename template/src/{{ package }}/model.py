@@ -22,6 +22,9 @@ from .params import Task
 
 Label = bool | int | str
 
+# Of more rows, what lies between the features and the output would not fit into memory.
+ROWS = 50_000
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -82,6 +85,9 @@ class OnnxModel:
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Class probabilities (n, k), or values (n,), for features (n, f)."""
+        if len(features) > ROWS:
+            pieces = range(0, len(features), ROWS)
+            return np.concatenate([self(features[first : first + ROWS]) for first in pieces])
         (output,) = self._session.run(self._outputs, {"features": features})
         values = np.asarray(output, dtype=np.float64)
         return values if values.shape[1] > 1 else values[:, 0]
@@ -111,8 +117,10 @@ class Model:
     def answers(self, output: NDArray[np.float64]) -> list[Any]:
         """What the model says about each row: a class, or a number."""
         if self.info.task == "regression":
-            return [float(value) for value in output]
+            values: list[float] = output.tolist()
+            return values
         if self.info.task == "binary":
             negative, positive = self.info.classes
-            return [positive if row[1] >= self.info.threshold else negative for row in output]
-        return [self.info.classes[index] for index in output.argmax(axis=1)]
+            limit = self.info.threshold
+            return [positive if told >= limit else negative for told in output[:, 1].tolist()]
+        return [self.info.classes[index] for index in output.argmax(axis=1).tolist()]

@@ -1,14 +1,23 @@
 """params.yaml as typed values: what a data scientist tunes."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from .errors import ProjectError
 
 Task = Literal["binary", "multiclass", "regression"]
+# It is the name of a folder, a contract, and a table in sql/training.sql.
+DatasetName = Annotated[str, StringConstraints(pattern=r"^\w+$")]
 
 
 class ParamsError(ProjectError):
@@ -78,6 +87,10 @@ class Params(Section):
     seed: int | None
     threads: int = Field(gt=0)
     data: Data
+    # Where datasets come from, by their names; what else a source needs depends on its kind.
+    sources: dict[DatasetName, dict[str, Any]] = {}
+    # Where `score --to` writes predictions, by the names given to it.
+    sinks: dict[str, dict[str, Any]] = {}
     validation: Validation = Field(alias="validate")
     split: Split
     slices: list[str]
@@ -86,6 +99,14 @@ class Params(Section):
     observe: Observe = Observe()
     # How long logged predictions and observations are kept.
     retention_days: float = Field(default=90, gt=0)
+
+    @field_validator("sources", "sinks")
+    @classmethod
+    def _each_has_a_kind(cls, places: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, given in places.items():
+            if not isinstance(given.get("kind"), str):
+                raise ValueError(f"{name} has no kind, as in kind: files")
+        return places
 
     @property
     def contract_path(self) -> Path:

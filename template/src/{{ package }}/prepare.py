@@ -1,5 +1,6 @@
 """From validated datasets to the training table, and its split into train, valid and test."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from . import duck, parquet
 from .contract import Column, Contract
 from .errors import ProjectError
 from .params import Params
 from .settings import PREPARED, VALID
-from .validate import TYPES
+from .validate import ROW, TYPES
 
 SQL = Path("sql/training.sql")
 PARTS = ("train", "valid", "test")
@@ -23,33 +25,54 @@ class PrepareError(ProjectError):
     """sql/training.sql does not give a table that can be trained on."""
 
 
-def training_table(sql: Path, valid: Path, contract: Contract) -> pl.DataFrame:
-    """Run the SQL over the validated datasets, each a view with the dataset's name."""
-    with duckdb.connect() as connection:
+def training_table(sql: Path, valid: Path, contract: Contract, path: Path) -> None:
+    """Write what the SQL makes of the validated datasets, each a view with the dataset's name.
+
+    The rows are in the order of time and id; no more of them than a piece is in memory.
+    """
+    with duck.connect() as connection:
         for dataset in sorted(valid.glob("*.parquet")):
             # A view takes no parameters, so the quotes are doubled by hand.
-            name, path = dataset.stem.replace('"', '""'), str(dataset).replace("'", "''")
-            connection.execute(f"""CREATE VIEW "{name}" AS FROM read_parquet('{path}')""")
+            name, file = _quoted(dataset.stem), str(dataset).replace("'", "''")
+            connection.execute(f"CREATE VIEW {name} AS FROM read_parquet('{file}')")
         try:
-            table = connection.sql(sql.read_text(encoding="utf-8")).pl()
-        except duckdb.Error as error:
+            rows = connection.sql(sql.read_text(encoding="utf-8"))
+            if rows is None:
+                raise PrepareError(f"{sql} gives no table: it must end with a query")
+            _write_sorted(rows, sql, contract, path)
+        except (duckdb.Error, OSError) as error:
+            # An error while rows are being fetched is no duckdb.Error.
             raise PrepareError(f"{sql}: {error}") from None
+
+
+def _write_sorted(rows: duckdb.DuckDBPyRelation, sql: Path, contract: Contract, path: Path) -> None:
     used = [column for column in contract.columns if column.role in ("id", "time", "feature")]
     used.append(contract.target)
-    if missing := [column.name for column in used if column.name not in table.columns]:
+    if missing := [column.name for column in used if column.name not in rows.columns]:
         raise PrepareError(f"{sql} gives no column {', '.join(missing)}")
-    if unknown := table[contract.target.name].null_count():
-        raise PrepareError(f"{sql} gives {unknown} rows without {contract.target.name}")
-    return _sorted(table.select(_plain(column) for column in used), contract)
+    names = ", ".join(_quoted(column.name) for column in used)
+    order = [column for column in (contract.time, contract.id) if column is not None]
+    if order:
+        # Rows with equal keys stay in their order.
+        keys = ", ".join(f"{_quoted(column.name)} NULLS FIRST" for column in order)
+        numbered = rows.project(f"{names}, row_number() OVER () AS {_quoted(ROW)}")
+        rows = numbered.order(f"{keys}, {_quoted(ROW)}")
+    unknown = 0
+    with parquet.Writer(path, {column.name: TYPES[column.type] for column in used}) as table:
+        for batch in rows.project(names).to_arrow_reader(parquet.GROUP_ROWS):
+            piece = pl.DataFrame(pl.from_arrow(batch))
+            unknown += piece[contract.target.name].null_count()
+            table.write(piece.select(_plain(column) for column in used))
+        if unknown:
+            raise PrepareError(f"{sql} gives {unknown} rows without {contract.target.name}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _plain(column: Column) -> pl.Expr:
     return pl.col(column.name).cast(TYPES[column.type])
-
-
-def _sorted(table: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    order = [column.name for column in (contract.time, contract.id) if column is not None]
-    return table.sort(order, maintain_order=True) if order else table
 
 
 def newest(table: pl.DataFrame, contract: Contract, days: float | None) -> pl.DataFrame:
@@ -87,6 +110,8 @@ def split(table: pl.DataFrame, contract: Contract, params: Params) -> dict[str, 
 
 def by_time(times: NDArray[np.datetime64], params: Params) -> dict[str, NDArray[np.intp]]:
     rows = np.arange(len(times))
+    if len(times) == 0:
+        raise PrepareError("there is no row to train on")
     if np.isnat(times).any():
         raise PrepareError("a row without a time cannot be placed before or after another")
     cuts = [1 - params.split.valid - params.split.test, 1 - params.split.test]
@@ -111,11 +136,40 @@ def at_random(
     return {"train": np.sort(train), "valid": np.sort(valid), "test": np.sort(test)}
 
 
-def run(contract: Contract, params: Params) -> dict[str, pl.DataFrame]:
-    """Build the training table and write its parts to data/prepared."""
-    table = newest(training_table(SQL, VALID, contract), contract, params.data.window_days)
-    parts = split(table, contract, params)
-    PREPARED.mkdir(parents=True, exist_ok=True)
-    for name, part in parts.items():
-        part.write_parquet(PREPARED / f"{name}.parquet", compression="zstd")
-    return parts
+def run(contract: Contract, params: Params) -> dict[str, int]:
+    """Build the training table and write its parts to data/prepared; return their rows."""
+    whole = PREPARED / "table.unfinished"
+    try:
+        training_table(SQL, VALID, contract, whole)
+        keys = newest(_keys(whole, contract, params), contract, params.data.window_days)
+        rows = {name: part[ROW].to_numpy() for name, part in split(keys, contract, params).items()}
+        write_parts(whole, rows)
+    finally:
+        whole.unlink(missing_ok=True)
+    return {name: len(part) for name, part in rows.items()}
+
+
+def _keys(table: Path, contract: Contract, params: Params) -> pl.DataFrame:
+    """What the rows are split by, and their numbers: that much of them fits into memory."""
+    column = contract.time or contract.target
+    keys = pl.read_parquet(table, columns=[column.name]).with_row_index(ROW)
+    if contract.time is None and column.type == "string":
+        return keys.with_columns(pl.col(column.name).rank("dense"))
+    return keys
+
+
+def write_parts(table: Path, rows: dict[str, NDArray[np.uint32]]) -> None:
+    """Write the rows of these numbers to data/prepared, a file for each name."""
+    part_of = np.full(parquet.count(table), len(rows), np.uint8)
+    for number, chosen in enumerate(rows.values()):
+        part_of[chosen] = number
+    schema = pl.read_parquet_schema(table)
+    with ExitStack() as stack:
+        paths = [PREPARED / f"{name}.parquet" for name in rows]
+        parts = [stack.enter_context(parquet.Writer(path, schema)) for path in paths]
+        first = 0
+        for piece in parquet.read([table]):
+            here = part_of[first : first + piece.height]
+            first += piece.height
+            for number, part in enumerate(parts):
+                part.write(piece.filter(pl.Series(here == number)))

@@ -2,20 +2,23 @@
 
 import gzip
 import json
-import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import blobs
+from .blobs import Location
 from .columns import from_rows
 from .contract import Column
 from .model import Model
 
+DAY = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
+SUFFIX = ".jsonl.gz"
 SENSITIVE = ("confidential", "restricted", "sensitive")
 
 
@@ -75,12 +78,21 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def store(lines: bytes, name: str, day: str, store: Path) -> None:
+def store(lines: bytes, name: str, day: str, store: Location) -> None:
     """Put lines of one day into the store under this name, whole or not at all."""
-    target = store / f"date={day}" / f"{name}.jsonl.gz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        file.write(gzip.compress(lines))
-        os.fsync(file.fileno())
-    unfinished.replace(target)
+    blobs.at(store).write(f"date={day}/{name}{SUFFIX}", gzip.compress(lines))
+
+
+def days(store: Location) -> Iterator[tuple[str, date]]:
+    """The folders of the store, in order, and the day whose records each holds."""
+    for folder in blobs.at(store).folders():
+        if name := DAY.fullmatch(folder):
+            try:
+                yield folder, date.fromisoformat(name[1])
+            except ValueError:
+                continue  # looks like a day and is none
+
+
+def segments(store: Location, folder: str) -> Iterator[blobs.Listed]:
+    """What was put into the store for a day, by name."""
+    return (one for one in blobs.at(store).files(f"{folder}/") if one.name.endswith(SUFFIX))

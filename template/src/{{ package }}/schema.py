@@ -6,6 +6,7 @@ what breaks a ``warning`` is only told.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -117,18 +118,26 @@ class RowSchema:
 
 def repeated_key(text: bytes) -> str | None:
     """A key that an object of this valid JSON has twice: which of its values counts is unknown."""
-    found: list[str] = []
+    try:
+        _KEYS.decode(text.decode())
+    except _Repeated as repeated:
+        return repeated.key
+    return None
 
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                found.append(name)
-            seen.add(name)
 
-    # Numbers are left as they are: Python refuses to read very long ones.
-    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
-    return found[0] if found else None
+class _Repeated(Exception):
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def _look(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        keys = Counter(key for key, _ in pairs)
+        raise _Repeated(keys.most_common(1)[0][0])
+
+
+# Made once. Numbers are left as they are: Python refuses to read very long ones.
+_KEYS = json.JSONDecoder(object_pairs_hook=_look, parse_int=str, parse_float=str)
 
 
 def _problem(error: Any) -> Problem:

@@ -1,8 +1,10 @@
 """Predict every row of a CSV or Parquet file, however long, in batches of bounded size."""
 
+import os
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from . import records
+from . import contract, records
+from .blobs import Location
 from .columns import from_arrow
 from .contract import Column
 from .errors import ProjectError
@@ -24,6 +27,7 @@ from .records import Answered
 
 CSV_BYTES = 1024 * 1024
 MOST_LOGGED = 10_000
+CORES = os.cpu_count() or 1
 TYPES = {
     "string": pa.string(),
     "integer": pa.int64(),
@@ -49,10 +53,14 @@ class ScoreError(ProjectError):
 
 @dataclass(frozen=True)
 class Scored:
-    """``complaint`` says why the predictions are not in the log, if they are not."""
+    """``model`` is the digest of the one that predicted.
+
+    ``complaint`` says why the predictions are not in the log, if they are not.
+    """
 
     rows: int
     seconds: float
+    model: str
     complaint: str | None = None
 
 
@@ -60,7 +68,7 @@ def score(
     model_folder: Path,
     source: Path,
     output: Path,
-    log_store: Path | None = None,
+    log_store: Location | None = None,
     batch_rows: int = 50_000,
 ) -> Scored:
     """Write the id, the prediction and the probabilities of each row to a Parquet file.
@@ -81,7 +89,21 @@ def score(
     finally:
         unfinished.unlink(missing_ok=True)
     complaint = log.ship(log_store) if log_store else None
-    return Scored(rows, time.perf_counter() - started, complaint)
+    return Scored(rows, time.perf_counter() - started, model.digest, complaint)
+
+
+def id_of(model_folder: Path, source: Path) -> str:
+    """The column that says whose each prediction is; raise ScoreError when the table has none."""
+    id = contract.load(model_folder / "contract.odcs.yaml").id
+    if id is None:
+        raise ScoreError("the contract has no mlRole id, so nothing says whose a prediction is")
+    try:
+        names = _column_names(source)
+    except (pa.ArrowException, OSError) as error:
+        raise ScoreError(f"{source}: {error}") from None
+    if id.name not in names:
+        raise ScoreError(f"{source} has no column {id.name}, so nothing says whose a prediction is")
+    return id.name
 
 
 class ScoreLog:
@@ -107,7 +129,7 @@ class ScoreLog:
         for number, record in zip(numbers.tolist(), records.records(answered), strict=True):
             self._lines[number] = records.line(record | {"row": number})
 
-    def ship(self, store: Path) -> str | None:
+    def ship(self, store: Location) -> str | None:
         """Put the records into the store; say what is wrong if it does not take them."""
         if not self._lines:
             return None
@@ -128,11 +150,14 @@ def _score(model: Model, source: Path, output: Path, log: ScoreLog, batch_rows: 
     ids = [id] if id and id.name in names else []
     wanted = [*ids, *inputs]
     rows = 0
-    with pq.ParquetWriter(output, _schema(model, ids, log.request_id)) as writer:
+    with (
+        ThreadPoolExecutor(CORES) as pool,
+        pq.ParquetWriter(output, _schema(model, ids, log)) as writer,
+    ):
         for batch in _read_batches(source, [column.name for column in wanted], batch_rows):
             columns = {column.name: _typed(batch, column, source, rows) for column in wanted}
             features = model.features(from_arrow(columns, inputs))
-            predicted = model.predict_features(features)
+            predicted = _predict(pool, model, features)
             answers = [columns[column.name] for column in ids] + _answers(model, predicted)
             writer.write_table(pa.table(answers, schema=writer.schema))
             picked = log.pick(rows, len(batch))
@@ -140,6 +165,14 @@ def _score(model: Model, source: Path, output: Path, log: ScoreLog, batch_rows: 
             log.add(rows + picked, answered)
             rows += len(batch)
     return rows
+
+
+def _predict(
+    pool: ThreadPoolExecutor, model: Model, features: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """What the model says of features (n, f), the same to the last bit for any number of cores."""
+    pieces = np.array_split(features, max(1, min(CORES, len(features))))
+    return np.concatenate(list(pool.map(model.predict_features, pieces)))
 
 
 def _answered(
@@ -157,7 +190,7 @@ def _answered(
     return Answered(log.time, log.request_id, model, rows, features[picked], output, answers)
 
 
-def _schema(model: Model, ids: list[Column], request_id: str) -> pa.Schema:
+def _schema(model: Model, ids: list[Column], log: ScoreLog) -> pa.Schema:
     info = model.info
     label = LABELS[type(info.classes[0])] if info.classes else pa.float64()
     fields = [(column.name, TYPES[column.type]) for column in ids] + [("prediction", label)]
@@ -166,7 +199,8 @@ def _schema(model: Model, ids: list[Column], request_id: str) -> pa.Schema:
         "model": model.digest,
         "model_name": info.name,
         "contract_version": str(model.contract.version),
-        "request_id": request_id,
+        "request_id": log.request_id,
+        "scored_at": log.time.isoformat(),
     }
     return pa.schema(fields, metadata=metadata)
 

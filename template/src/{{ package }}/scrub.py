@@ -10,6 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from . import blobs
+from .blobs import Location
 from .errors import ProjectError
 from .sources import files
 from .subjects import Subjects
@@ -68,29 +70,44 @@ def scrub_table(path: Path, subjects: Subjects) -> int:
 def keep_rows(path: Path, kept: pl.Series) -> None:
     """Leave the rows of a table, shape (n,), for which ``kept`` is true."""
     if path.suffix == ".parquet":
-        with pq.ParquetFile(path) as file:
-            table = file.read().filter(pa.array(kept.to_list()))
-        replace(path, lambda new: pq.write_table(table, new, compression="zstd"))
+        replace(path, lambda new: _write_kept(path, kept, new))
     else:
         rows = files.scan(path).collect().filter(kept)
         separator = "\t" if path.suffix == ".tsv" else ","
         replace(path, lambda new: rows.write_csv(new, separator=separator))
 
 
-def scrub_log(path: Path, subjects: Subjects) -> int:
+def _write_kept(path: Path, kept: pl.Series, new: Path) -> None:
+    """Piece by piece: a table may be larger than memory."""
+    with (
+        pq.ParquetFile(path, pre_buffer=False) as file,
+        pq.ParquetWriter(new, file.schema_arrow, compression="zstd") as writer,
+    ):
+        first = 0
+        for batch in file.iter_batches():
+            here = kept[first : first + batch.num_rows]
+            first += batch.num_rows
+            writer.write_batch(batch.filter(pa.array(here.to_list(), pa.bool_())))
+
+
+def scrub_log(store: Location, name: str, subjects: Subjects) -> int:
     """Remove the subjects from a shipped segment; return the number of records that went."""
+    place = blobs.at(store)
     try:
-        lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+        lines = gzip.decompress(place.read(name).content).splitlines(keepends=True)
         logged = [json.loads(line).get("id") for line in lines]
+    except blobs.BlobError:
+        raise
     except (OSError, EOFError, ValueError, AttributeError) as error:
+        path = f"{store}/{name}"
         raise ScrubError(f"{path} cannot be read: {error}; repair it or move it away") from None
     text = [None if id is None else str(id) for id in logged]
     gone = subjects.among(pl.Series(text, dtype=pl.String))
     if gone.all():
-        path.unlink()
+        place.delete(name)
     elif gone.any():
         rest = b"".join(line for line, out in zip(lines, gone, strict=True) if not out)
-        replace(path, lambda new: new.write_bytes(gzip.compress(rest)))
+        place.write(name, gzip.compress(rest))
     return int(gone.sum())
 
 

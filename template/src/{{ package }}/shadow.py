@@ -5,6 +5,7 @@ out because they are sensitive are missing here for both.
 """
 
 import gzip
+import io
 import json
 import time
 import zlib
@@ -12,13 +13,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import reference
+from . import blobs, records, reference
+from .blobs import Location
 from .columns import TIMES, from_rows
 from .evaluate import Check
 from .model import Model
@@ -63,36 +64,32 @@ def check(champion: Model, challenger: Model, settings: Settings, gates: Gates) 
     return Check(NAME, not new.failed.any() and new.seconds <= limit, detail)
 
 
-def newest(store: Path, limit: int) -> list[dict[str, Any]]:
+def newest(store: Location, limit: int) -> list[dict[str, Any]]:
     """The inputs of at most ``limit`` logged requests, the newest there are, oldest first."""
     found: list[tuple[str, dict[str, Any]]] = []
-    files = store.glob("date=*/*.jsonl.gz")
-    for path in sorted(files, key=lambda path: (path.parent.name, _changed(path)), reverse=True):
-        # Within a file, the newest come last.
-        found += deque(_logged(path), maxlen=limit)
+    for folder, _ in reversed(list(records.days(store))):
+        segments = sorted(records.segments(store, folder), key=lambda one: one.changed)
+        while segments and len(found) < limit:
+            # Within a segment, the newest come last.
+            found += deque(_logged(store, segments.pop().name), maxlen=limit)
         if len(found) >= limit:
             break
     found.sort(key=lambda record: record[0])
     return [inputs for _, inputs in found[-limit:]]
 
 
-def _changed(path: Path) -> float:
+def _logged(store: Location, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Time and inputs of the records of a segment; what cannot be read is left out."""
     try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-
-
-def _logged(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Time and inputs of the records of a file; what cannot be read is left out."""
-    try:
-        with gzip.open(path) as lines:
+        with gzip.open(io.BytesIO(blobs.at(store).read(name).content)) as lines:
             for line in lines:
                 try:
                     record = json.loads(line)
                     yield str(record["time"]), dict(record["inputs"])
                 except (ValueError, TypeError, KeyError):
                     continue
+    except blobs.BlobError:
+        raise
     except (OSError, EOFError, zlib.error):
         return  # cut short, or just taken away by retention or erasure
 

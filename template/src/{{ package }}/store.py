@@ -1,30 +1,25 @@
-"""The model store: a folder of judged models by digest, and a pointer to the one that serves.
+"""The model store: judged models by digest, and a pointer to the one that serves.
 
-<root>/<name>/<digest>/{model.onnx,model.json,contract.odcs.yaml,background.npy,verdict.json}
+<root>/<name>/<digest>: model.onnx, model.json, contract.odcs.yaml, background.npy, verdict.json
 <root>/<name>/champion.json
-<root>/<name>/audit.jsonl
+<root>/<name>/audit.jsonl, or in a bucket audit/<number>.json
 """
 
-import fcntl
 import json
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .audit import AuditLog, Entry, history
+from . import shelf
+from .audit import AuditLog, Entry, Overtaken, history
+from .blobs import ANY, Location, Taken
 from .errors import ProjectError
 from .model import file_digest
+from .shelf import DIGEST, FILES, POINTER, VERDICT, Damaged
 
-FILES = ("model.onnx", "model.json", "contract.odcs.yaml", "background.npy")
-# What serving does not need, and models of earlier days do not have.
-EXTRAS = ("reference.json", "anchor.parquet", "staleness.json", "trained_on.npy")
-DIGEST = re.compile(r"[0-9a-f]{64}")
+MEANWHILE = "the champion changed meanwhile: run the command again"
 
 
 class StoreError(ProjectError):
@@ -50,62 +45,54 @@ class Champion:
 
 
 class ModelStore:
-    def __init__(self, root: Path, name: str) -> None:
-        self._folder = root / name
-        self._pointer = self._folder / "champion.json"
-        self.audit = AuditLog(self._folder)
+    """``place`` is the folder of the model called so, or the URL."""
+
+    def __init__(self, root: Location, name: str) -> None:
+        self._shelf = shelf.at(root, name)
+        self.place = self._shelf.place
+        self.audit = AuditLog(self.place)
 
     def put(self, folder: Path, verdict: Mapping[str, Any]) -> str:
         """Store the model in this folder with its verdict; return its digest."""
         digest = file_digest(folder / "model.onnx")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".put-") as scratch:
-            new = Path(scratch) / "new"
-            new.mkdir()
-            for name in (*FILES, *_extras(folder)):
-                shutil.copyfile(folder / name, new / name)
-            _write_json(new / "verdict.json", verdict)
-            self._move(new, self._folder / digest, Path(scratch) / "old")
+        self._shelf.put(digest, folder, verdict)
         return digest
-
-    @staticmethod
-    def _move(new: Path, place: Path, old: Path) -> None:
-        if place.exists():
-            if all(
-                (place / path.name).exists() and file_digest(place / path.name) == file_digest(path)
-                for path in new.iterdir()
-            ):
-                return
-            # The same model was judged again, say under an edited contract.
-            place.rename(old)
-        new.rename(place)
 
     def complete(self, digest: str, folder: Path) -> None:
         """Give a stored model the extras that it lacks, from the folder of the same model."""
-        place = self._folder / digest
-        for name in set(_extras(folder)) - set(_extras(place)):
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".extra-") as scratch:
-                shutil.copyfile(folder / name, Path(scratch) / name)
-                (Path(scratch) / name).rename(place / name)
+        self._shelf.complete(digest, folder)
+
+    def digests(self) -> list[str]:
+        """All stored models."""
+        return self._shelf.digests()
+
+    def extra(self, digest: str, name: str) -> Path | None:
+        """One file of a stored model, or a copy of it; None if it has none of that name."""
+        return self._shelf.extra(digest, name)
+
+    def replace(self, digest: str, name: str, path: Path) -> None:
+        """Let an extra of a stored model hold what is in this file."""
+        self._shelf.replace(digest, name, path)
 
     def find(self, start: str) -> str:
         """The digest of the stored model that begins so; raise StoreError if not just one does."""
-        found = [path.name for path in self._folder.glob("*") if path.name.startswith(start)]
-        found = [name for name in found if DIGEST.fullmatch(name)]
+        found = [digest for digest in self.digests() if digest.startswith(start)]
+        found = [digest for digest in found if DIGEST.fullmatch(digest)]
         if len(found) != 1:
             number = "no" if not found else "more than one"
-            raise StoreError(f"{number} model in {self._folder} begins with {start!r}")
+            raise StoreError(f"{number} model in {self.place} begins with {start!r}")
         return found[0]
 
-    def open(self, digest: str) -> Path:
-        """The folder of a model that may serve; raise Unblessed, saying why, for any other."""
-        folder = self._folder / digest
-        if not DIGEST.fullmatch(str(digest)) or not folder.is_dir():
-            raise Unblessed(f"model {digest} is not in the store {self._folder}")
-        missing = [name for name in (*FILES, "verdict.json") if not (folder / name).is_file()]
+    def open(self, digest: str, *, rows: bool = False) -> Path:
+        """The folder of a model that may serve; raise Unblessed, saying why, for any other.
+
+        Files that tell of single rows are sure to be in it only when ``rows`` says so.
+        """
+        folder = self._fetch(digest, rows)
+        missing = [name for name in (*FILES, VERDICT) if not (folder / name).is_file()]
         if missing:
             raise Unblessed(f"model {digest} has no {', '.join(missing)}")
-        verdict = _read_json(folder / "verdict.json")
+        verdict = _verdict(folder)
         if verdict.get("passed") is not True:
             raise Unblessed(f"model {digest} did not pass its evaluation")
         if {digest, verdict.get("model")} != {file_digest(folder / "model.onnx")}:
@@ -114,21 +101,39 @@ class ModelStore:
             raise Unblessed(f"model {digest}: the contract is not the one that it was judged under")
         return folder
 
+    def _fetch(self, digest: str, rows: bool) -> Path:
+        try:
+            folder = self._shelf.fetch(digest, rows) if DIGEST.fullmatch(str(digest)) else None
+        except Damaged as error:
+            raise Unblessed(str(error)) from None
+        if folder is None:
+            raise Unblessed(f"model {digest} is not in the store {self.place}")
+        return folder
+
     def champion(self) -> Champion | None:
         """What serves; None before the first model was registered."""
-        if not self._pointer.exists():
-            return None
-        content = _read_json(self._pointer)
-        if content.keys() != {field.name for field in fields(Champion)}:
-            raise StoreError(f"{self._pointer} does not have the keys of a champion pointer")
-        return Champion(**content)
+        return self._pointer()[0]
 
-    def open_champion(self) -> Path:
+    def _pointer(self) -> tuple[Champion | None, str | None]:
+        """What serves, and the tag of the pointer that says so."""
+        place = f"{self.place}/{POINTER}"
+        try:
+            found = self._shelf.pointer()
+        except OSError as error:
+            raise StoreError(f"{place} cannot be read: {error}") from None
+        if found is None:
+            return None, None
+        content = _to_object(found[0], place)
+        if content.keys() != {field.name for field in fields(Champion)}:
+            raise StoreError(f"{place} does not have the keys of a champion pointer")
+        return Champion(**content), found[1]
+
+    def open_champion(self, *, rows: bool = False) -> Path:
         """The folder of the model that serves; raise StoreError when there is none that may."""
         champion = self.champion()
         if champion is None:
-            raise StoreError(f"no model is registered in {self._folder}: run register first")
-        return self.open(champion.digest)
+            raise StoreError(f"no model is registered in {self.place}: run register first")
+        return self.open(champion.digest, rows=rows)
 
     def previous(self) -> str | None:
         """The digest that served before the champion, and was not rolled back itself."""
@@ -151,14 +156,24 @@ class ModelStore:
         another one serves by now, and Unblessed when this model may not. A kill in between leaves
         the old champion, and an entry that ``correct`` puts right.
         """
-        with self._locked():
-            if self.champion() != before:
-                raise StoreError("the champion changed meanwhile: run the command again")
+        with self._shelf.locked():
+            champion, tag = self._pointer()
+            if champion != before:
+                raise StoreError(MEANWHILE)
             self._correct()
             self.open(digest)
             previous = before.digest if before else None
-            self.audit.append(action, model=digest, previous=previous, reason=reason, **facts)
-            return self.set_champion(digest)
+            try:
+                self.audit.decide(action, model=digest, previous=previous, reason=reason, **facts)
+            except Overtaken:
+                raise StoreError(MEANWHILE) from None
+            try:
+                return self.set_champion(digest, over=tag)
+            except Taken:
+                why = "another process was quicker to write champion.json"
+                self.audit.append("correct", model=previous, previous=digest, reason=why)
+                self._correct()
+                raise StoreError(MEANWHILE) from None
 
     def correct(self) -> None:
         """Add an audit entry where the log tells of another champion than the one that serves.
@@ -166,7 +181,7 @@ class ModelStore:
         A command that was killed in ``move``, a pointer changed by hand and a store older than its
         log leave it so. What serves is what counts.
         """
-        with self._locked():
+        with self._shelf.locked():
             self._correct()
 
     def _correct(self) -> None:
@@ -180,42 +195,33 @@ class ModelStore:
             )
             self.audit.append("correct", model=digest, previous=told, reason=reason)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One decision at a time."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def set_champion(self, digest: str, over: str | None = ANY) -> Champion:
+        """Let this model serve from now on; raise Unblessed when it may not.
 
-    def set_champion(self, digest: str) -> Champion:
-        """Let this model serve from now on; raise Unblessed when it may not."""
-        verdict = _read_json(self.open(digest) / "verdict.json")
+        Raises Taken when the pointer is not, or no longer, the one with the tag ``over``.
+        """
+        verdict = _verdict(self.open(digest))
         since = datetime.now(UTC).isoformat(timespec="microseconds")
         champion = Champion(
             digest, since, verdict["loss"]["value"], verdict["data"], verdict["metrics"]
         )
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".champion-") as scratch:
-            new = Path(scratch) / "champion.json"
-            _write_json(new, asdict(champion))
-            new.replace(self._pointer)
+        self._shelf.point(shelf.to_json(asdict(champion)), over)
         return champion
 
 
-def _extras(folder: Path) -> list[str]:
-    return [name for name in EXTRAS if (folder / name).is_file()]
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
+def _verdict(folder: Path) -> dict[str, Any]:
+    path = folder / VERDICT
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return _to_object(path.read_bytes(), str(path))
+    except OSError as error:
         raise StoreError(f"{path} cannot be read: {error}") from None
+
+
+def _to_object(text: bytes, place: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"{place} cannot be read: {error}") from None
     if not isinstance(content, dict):
-        raise StoreError(f"{path} is not a JSON object")
+        raise StoreError(f"{place} is not a JSON object")
     return content

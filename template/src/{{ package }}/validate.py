@@ -1,16 +1,24 @@
 """Check what has landed against the contract; rows that break an error rule go to quarantine."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pandera.polars as pa
 import polars as pl
+import pyarrow
 from pandera.errors import SchemaErrors
 
+from . import duck, landing, parquet
 from .contract import Column, Contract, ContractError, Rule
 from .errors import ProjectError
-from .settings import LANDING, QUARANTINE, REPORTS, VALID
+from .settings import QUARANTINE, REPORTS, VALID
+
+Schema = Mapping[str, pl.DataType]
 
 ROW = "__row__"
 OFFSET = r":\d\d(\.\d+)?\s?(Z|[+-]\d\d:?\d\d)$"
@@ -27,10 +35,6 @@ TRUE, FALSE = ["true", "t", "yes", "y", "1"], ["false", "f", "no", "n", "0"]
 
 class MissingColumns(ProjectError):
     """The table lacks columns that the contract promises."""
-
-
-class NothingLanded(ProjectError):
-    """There is no landed data to check."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,41 @@ class Checked:
     results: list[RuleResult]
     unexpected: list[str]
 
+
+@dataclass
+class Quality:
+    """What came of all pieces of a dataset: numbers of rows, failures by rule, missing values."""
+
+    contract: Contract
+    unexpected: list[str]
+    valid: int = 0
+    quarantined: int = 0
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    missing: dict[str, int] = field(default_factory=dict)
+
+    def add(self, checked: Checked) -> None:
+        self.valid += checked.valid.height
+        self.quarantined += checked.quarantined.height
+        self.failed.update({(one.column, one.rule): one.failed for one in checked.results})
+        for name, missing in checked.valid.null_count().row(0, named=True).items():
+            self.missing[name] = self.missing.get(name, 0) + missing
+
+    @property
+    def results(self) -> list[RuleResult]:
+        return _results(self.failed, self.contract)
+
     @property
     def quarantined_share(self) -> float:
-        return self.quarantined.height / (self.valid.height + self.quarantined.height)
+        return self.quarantined / max(self.valid + self.quarantined, 1)
 
 
-def check(table: pl.DataFrame, contract: Contract) -> Checked:
+def check(
+    table: pl.DataFrame, contract: Contract, repeated: Mapping[str, pl.Series] | None = None
+) -> Checked:
     """Judge every row of a landed table, shape (n, columns), by every rule of its contract.
+
+    Where the table is a piece of a larger one, ``repeated`` are the values that unique columns
+    hold in several rows of all of it.
 
     Raises MissingColumns when a column of the contract is not there at all.
     """
@@ -65,7 +97,13 @@ def check(table: pl.DataFrame, contract: Contract) -> Checked:
         raise MissingColumns(f"{contract.name} has no column {', '.join(missing)}")
 
     typed = table.select(as_type(column, table.schema[column.name]) for column in contract.columns)
-    failures = pl.concat([_type_failures(table, typed, contract), _rule_failures(typed, contract)])
+    failures = pl.concat(
+        [
+            _type_failures(table, typed, contract),
+            _rule_failures(typed, contract),
+            _unique_failures(typed, contract, repeated),
+        ]
+    )
     errors = failures.filter(severity="error")
     broken = errors.group_by(ROW).agg((pl.col("column") + ": " + pl.col("rule")).first())
     quarantined = (
@@ -78,7 +116,7 @@ def check(table: pl.DataFrame, contract: Contract) -> Checked:
     return Checked(
         valid=valid.drop(ROW),
         quarantined=quarantined,
-        results=_results(failures, contract),
+        results=_results(_counted(failures), contract),
         unexpected=[name for name in table.columns if name not in names],
     )
 
@@ -134,27 +172,34 @@ def _rule_failures(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
         _schema(contract).validate(typed, lazy=True)
     except SchemaErrors as errors:
         cases: pl.DataFrame = errors.failure_cases
-        severities = {
-            (column.name, rule.name): rule.severity
-            for column in contract.columns
-            for rule in column.rules
-        }
-        named = cases.select(
+        warns = pl.lit(False)
+        for column in contract.columns:
+            for rule in column.rules:
+                if rule.severity == "warning":
+                    warns |= (pl.col("column") == column.name) & (pl.col("rule") == rule.name)
+        return cases.select(
             pl.col("index").cast(pl.UInt32).alias(ROW),
             "column",
-            pl.col("check")
-            .replace({"not_nullable": "required", "field_uniqueness": "unique"})
-            .alias("rule"),
-        )
-        return named.with_columns(
-            pl.struct("column", "rule")
-            .map_elements(
-                lambda key: severities.get((key["column"], key["rule"]), "error"),
-                return_dtype=pl.String,
-            )
-            .alias("severity")
-        )
+            pl.col("check").replace({"not_nullable": "required"}).alias("rule"),
+        ).with_columns(severity=pl.when(warns).then(pl.lit("warning")).otherwise(pl.lit("error")))
     return _failures([], "", "")
+
+
+def _unique_failures(
+    typed: pl.DataFrame, contract: Contract, repeated: Mapping[str, pl.Series] | None
+) -> pl.DataFrame:
+    """Values that stand in several rows; a missing one breaks `required`."""
+    found = [_failures([], "", "")]
+    for column in contract.columns:
+        if column.unique:
+            values = typed[column.name]
+            if repeated is None:
+                twice = values.is_duplicated()
+            else:
+                twice = values.is_in(repeated[column.name].implode())
+            rows = (twice & values.is_not_null()).arg_true().to_list()
+            found.append(_failures(rows, column.name, "unique"))
+    return pl.concat(found)
 
 
 def _failures(rows: list[int], column: str, rule: str) -> pl.DataFrame:
@@ -171,7 +216,6 @@ def _schema(contract: Contract) -> pa.DataFrameSchema:
                 TYPES[column.type],
                 checks=[_check(column, rule) for rule in column.rules],
                 nullable=not column.required,
-                unique=column.unique,
             )
             for column in contract.columns
         }
@@ -205,11 +249,12 @@ def _check(column: Column, rule: Rule) -> pa.Check:
     return pa.Check(holds, name=rule.name, error=rule.name)
 
 
-def _results(failures: pl.DataFrame, contract: Contract) -> list[RuleResult]:
-    counts = {
-        (column, rule): failed
-        for column, rule, failed in failures.group_by("column", "rule").len().iter_rows()
-    }
+def _counted(failures: pl.DataFrame) -> dict[tuple[str, str], int]:
+    counts = failures.group_by("column", "rule").len()
+    return {(column, rule): failed for column, rule, failed in counts.iter_rows()}
+
+
+def _results(counts: Mapping[tuple[str, str], int], contract: Contract) -> list[RuleResult]:
     results = []
     for column in contract.columns:
         rules = [("type", "error")]
@@ -223,30 +268,109 @@ def _results(failures: pl.DataFrame, contract: Contract) -> list[RuleResult]:
     return results
 
 
-def run(contract: Contract) -> Checked:
-    """Check the landed dataset and write the valid rows, the quarantine and the quality report."""
-    folder = LANDING / contract.name
-    if not (folder / "manifest.json").exists():
-        raise NothingLanded(f"{folder} is empty: run ingest, or dvc pull")
-    table = pl.read_parquet(folder / "part-*.parquet")
-    checked = check(table, contract)
-    for target, rows in ((VALID, checked.valid), (QUARANTINE, checked.quarantined)):
-        target.mkdir(parents=True, exist_ok=True)
-        rows.write_parquet(target / f"{contract.name}.parquet", compression="zstd")
+def run(contract: Contract, others: Sequence[Contract] = ()) -> list[Quality]:
+    """Check what has landed, the main dataset and others beside it.
+
+    Writes the valid rows, the quarantine and the quality report. Raises landing.NothingLanded.
+    """
+    found = [_check_parts(one) for one in (contract, *others)]
+    report = _report(found[0]) | ({"others": list(map(_report, found[1:]))} if others else {})
     REPORTS.mkdir(exist_ok=True)
-    report = json.dumps(quality_report(checked, contract), indent=2, ensure_ascii=False)
-    (REPORTS / "quality.json").write_text(report, encoding="utf-8")
-    return checked
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    (REPORTS / "quality.json").write_text(text, encoding="utf-8")
+    return found
 
 
-def quality_report(checked: Checked, contract: Contract) -> dict[str, Any]:
+def _check_parts(contract: Contract) -> Quality:
+    """Judge what has landed of a dataset piece by piece, so that it may be larger than memory."""
+    paths = landing.parts(contract.name)
+    schemas = [pl.read_parquet_schema(path) for path in paths]
+    raw = _raw_schema(contract, schemas)
+    twice = duplicates(paths, contract)
+    quality = Quality(contract, unexpected=_unexpected(contract, schemas))
+    name = f"{contract.name}.parquet"
+    typed = {column.name: TYPES[column.type] for column in contract.columns}
+    with (
+        parquet.Writer(VALID / name, typed) as valid,
+        parquet.Writer(QUARANTINE / name, raw | {"broken_rule": pl.String}) as quarantine,
+    ):
+        for path, schema in zip(paths, schemas, strict=True):
+            there = [name for name in raw if name in schema]
+            for rows in parquet.read([path], there):
+                checked = check(_completed(rows, raw), contract, twice)
+                valid.write(checked.valid)
+                quarantine.write(checked.quarantined.cast(quarantine.schema, strict=False))
+                quality.add(checked)
+    return quality
+
+
+def _raw_schema(contract: Contract, schemas: Sequence[Schema]) -> dict[str, pl.DataType]:
+    """The columns of the contract as they landed, as text where parts differ.
+
+    Raises MissingColumns when no part has one.
+    """
+    found = {
+        column.name: {schema[column.name] for schema in schemas if column.name in schema}
+        for column in contract.columns
+    }
+    if missing := [name for name, types in found.items() if not types]:
+        raise MissingColumns(f"{contract.name} has no column {', '.join(missing)}")
+    known = {name: types - {pl.Null()} or types for name, types in found.items()}
+    return {
+        name: next(iter(types)) if len(types) == 1 else pl.String() for name, types in known.items()
+    }
+
+
+def _completed(rows: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The rows with the columns that came into the source later, empty."""
+    later = (name for name in schema if name not in rows.columns)
+    return rows.with_columns(pl.lit(None, schema[name]).alias(name) for name in later)
+
+
+def _unexpected(contract: Contract, schemas: Sequence[Schema]) -> list[str]:
+    names = {column.name for column in contract.columns}
+    return [name for name in dict.fromkeys(chain(*schemas)) if name not in names]
+
+
+def duplicates(paths: Sequence[Path], contract: Contract) -> dict[str, pl.Series]:
+    """The values that stand in several rows, of the columns in which none may.
+
+    DuckDB counts them, in a bounded part of the memory.
+    """
+    found = {}
+    for column in contract.columns:
+        if column.unique:
+            batches = (
+                rows.select(as_type(column, rows.schema[column.name]).alias("value"))
+                for path in paths
+                if column.name in pl.read_parquet_schema(path)
+                for rows in parquet.read([path], [column.name])
+            )
+            found[column.name] = _repeated(batches, TYPES[column.type])
+    return found
+
+
+def _repeated(tables: Iterator[pl.DataFrame], type: pl.DataType | type[pl.DataType]) -> pl.Series:
+    arrow = pl.DataFrame(schema={"value": type}).to_arrow().schema
+    batches = chain.from_iterable(table.to_arrow().to_batches() for table in tables)
+    with duck.connect() as connection:
+        connection.register("found", pyarrow.RecordBatchReader.from_batches(arrow, batches))
+        repeated = connection.sql(
+            "SELECT value FROM found WHERE value IS NOT NULL GROUP BY value HAVING count(*) > 1"
+        )
+        values: pl.Series = repeated.pl()["value"].cast(type)
+    return values
+
+
+def _report(quality: Quality) -> dict[str, Any]:
+    contract = quality.contract
     return {
         "dataset": contract.name,
         "contract": contract.digest,
         "contract_version": contract.version,
-        "rows": checked.valid.height + checked.quarantined.height,
-        "quarantined": checked.quarantined.height,
-        "rules": [asdict(result) for result in checked.results],
-        "missing": dict(zip(checked.valid.columns, checked.valid.null_count().row(0), strict=True)),
-        "unexpected_columns": checked.unexpected,
+        "rows": quality.valid + quality.quarantined,
+        "quarantined": quality.quarantined,
+        "rules": [asdict(result) for result in quality.results],
+        "missing": quality.missing,
+        "unexpected_columns": quality.unexpected,
     }

@@ -8,7 +8,7 @@ import tarfile
 from configparser import ConfigParser
 from pathlib import Path
 
-from . import params
+from . import landing, params
 from .errors import ProjectError
 from .settings import (
     LANDING,
@@ -50,7 +50,21 @@ def make(project: Path, folder: Path, settings: Settings) -> str:
             "GIT_COMMIT where there is no git"
         )
     _write_dvc_config(project, folder)
+    _link_landing(project, folder)
     return commit
+
+
+def _link_landing(project: Path, folder: Path) -> None:
+    """What has landed, so that only what is new since is read, and nothing that is gone is lost.
+
+    A dataset whose parts are not what its manifest says is left out, and read again as a whole.
+    """
+    for manifest in sorted((project / LANDING).glob(f"*/{landing.MANIFEST}")):
+        dataset = manifest.parent.name
+        try:
+            landing.link(dataset, project / LANDING, folder / LANDING)
+        except (ProjectError, OSError):
+            shutil.rmtree(folder / LANDING / dataset, ignore_errors=True)
 
 
 def _head(project: Path) -> str | None:

@@ -145,7 +145,7 @@ def _findings(seen: Observation, params: Params) -> list[Finding]:
                 "TrainingServingSkew",
                 "the logged features are not what features.py makes of the logged inputs here: "
                 f"up to {seen.skew.largest:.3g} apart in {_some(list(seen.skew.features))}",
-                "deploy the service from the commit that the champion was trained under",
+                "predict with the code of the commit that the champion was trained under",
             )
         )
     if seen.quality is not None:

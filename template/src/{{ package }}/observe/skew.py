@@ -1,7 +1,7 @@
 """Training-serving skew: the logged inputs put through features.py again must give what was logged.
 
 Readiness test Monitor 3 of Breck et al. 2017, "training and serving features compute the same
-values". A difference says that a service runs other code than what is here.
+values". A difference says that predictions are made by other code than what is here.
 """
 
 from dataclasses import dataclass

@@ -1,17 +1,19 @@
 """The logged predictions of one model in a span of time, a bounded number of them in memory."""
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import blobs, records
+from ..blobs import Location
 from ..columns import TIMES, Columns, from_rows
 from ..contract import Column
 from ..labels import Key, text
@@ -65,7 +67,7 @@ class Window:
 
 
 def read(
-    store: Path, model: Model, until: datetime, hours: float, earlier: timedelta, seed: int = 0
+    store: Location, model: Model, until: datetime, hours: float, earlier: timedelta, seed: int = 0
 ) -> Window:
     """The predictions of the last hours, and of the time ``earlier`` before them."""
     since = until - timedelta(hours=hours)
@@ -110,19 +112,21 @@ class Drawn:
             self.rows[place] = row
 
 
-def _lines(store: Path, first: date, last: date) -> Iterator[bytes]:
+def _lines(store: Location, first: date, last: date) -> Iterator[bytes]:
     """Every line of these days; a file that is cut short gives what can be read of it."""
-    for folder in sorted(store.glob("date=*")):
-        if not first.isoformat() <= folder.name.removeprefix("date=") <= last.isoformat():
-            continue
-        for path in sorted(folder.glob("*.jsonl.gz")):
-            try:
-                with gzip.open(path) as file:
-                    yield from file
-            except FileNotFoundError:
-                continue  # retention or erasure has just taken it away
-            except (OSError, EOFError, zlib.error):
-                yield b""
+    for folder, day in records.days(store):
+        if first <= day <= last:
+            for segment in records.segments(store, folder):
+                try:
+                    content = blobs.at(store).read(segment.name).content
+                    with gzip.open(io.BytesIO(content)) as lines:
+                        yield from lines
+                except FileNotFoundError:
+                    continue  # retention or erasure has just taken it away
+                except blobs.BlobError:
+                    raise
+                except (OSError, EOFError, zlib.error):
+                    yield b""
 
 
 def _row(record: dict[str, Any], time: datetime, model: Model) -> Row:

@@ -1,16 +1,16 @@
 """Who may ask for predictions: everybody, or those who know the API key."""
 
 import hmac
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import SecretStr
 
 from ..errors import ProjectError
 
-HEADER = APIKeyHeader(name="x-api-key", auto_error=False)
-BEARER = HTTPBearer(auto_error=False)
+# They tell OpenAPI how the key is sent.
+SCHEMES = (APIKeyHeader(name="x-api-key", auto_error=False), HTTPBearer(auto_error=False))
 
 
 class Unauthorised(Exception):
@@ -20,21 +20,26 @@ class Unauthorised(Exception):
         super().__init__("send the API key as x-api-key, or as authorization: Bearer")
 
 
-def guards(key: SecretStr | None) -> list[Any]:
-    """The dependencies of the routes that need the key; raise ProjectError if it is empty."""
-    if key is None:
-        return []
-    expected = key.get_secret_value().strip().encode()
-    if not expected:
-        raise ProjectError("API_KEY is empty: give it a value, or do not set it at all")
+class Access:
+    """Raises ProjectError if the key is empty; None lets everybody in."""
 
-    async def check(
-        header: Annotated[str | None, Security(HEADER)],
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
-    ) -> None:
-        given = header or (bearer.credentials if bearer else "")
+    def __init__(self, key: SecretStr | None) -> None:
+        self._key = None if key is None else key.get_secret_value().strip().encode()
+        if self._key == b"":
+            raise ProjectError("API_KEY is empty: give it a value, or do not set it at all")
+
+    async def check(self, request: Request) -> None:
+        """Raise Unauthorised for a request without the key."""
+        if self._key is None:
+            return
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
         # Headers are bytes, which were read as Latin-1.
-        if not hmac.compare_digest(given.encode("latin-1"), expected):
+        if not hmac.compare_digest(given.encode("latin-1"), self._key):
             raise Unauthorised
 
-    return [Depends(check)]
+    def guards(self) -> list[Any]:
+        """The dependencies of the routes that need the key."""
+        if self._key is None:
+            return []
+        return [*(Security(scheme) for scheme in SCHEMES), Depends(self.check)]

@@ -8,12 +8,15 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from ..errors import ProjectError
 from ..settings import MODEL_NAME, Settings
 from ..store import ModelStore
-from .access import guards
+from .access import Access
 from .champion import load
+from .connection import Connection
+from .direct import Direct
 from .metrics import shared_by_workers
 from .routes import HANDLERS, guarded, router
 from .service import Service
@@ -23,22 +26,22 @@ from .traffic import Traffic
 STOP_SECONDS = 20
 # uvloop is a little faster, but takes one new connection after the other: a flood of them would
 # wait where nobody sees it, instead of being turned away.
-LOOP = "asyncio"
+CONNECTIONS: dict[str, Any] = {"loop": "asyncio", "http": Connection}
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> ASGIApp:
     """The service with the champion loaded; raise ProjectError when it must not start."""
+    access = Access(settings.api_key)
     service = Service(settings)
     app = FastAPI(
         title=MODEL_NAME, lifespan=service.lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.state.service = service
     app.include_router(router)
-    app.include_router(guarded, dependencies=guards(settings.api_key))
-    app.add_middleware(Traffic, metrics=service.metrics, max_in_flight=settings.max_in_flight)
+    app.include_router(guarded, dependencies=access.guards())
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    return app
+    return Traffic(Direct(app, access), service.metrics, settings.max_in_flight)
 
 
 def run(settings: Settings) -> None:
@@ -46,7 +49,7 @@ def run(settings: Settings) -> None:
     options: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
-        "loop": LOOP,
+        **CONNECTIONS,
         "access_log": False,
         "log_config": _log_config(),
         "timeout_graceful_shutdown": STOP_SECONDS,
@@ -54,7 +57,7 @@ def run(settings: Settings) -> None:
     if settings.workers == 1:
         uvicorn.run(create_app(settings), **options)
         return
-    guards(settings.api_key)
+    Access(settings.api_key)
     store = ModelStore(settings.model_store, MODEL_NAME)
     if champion := store.champion():
         load(store, champion)
@@ -72,7 +75,7 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def worker() -> FastAPI:
+def worker() -> ASGIApp:
     """What each of several workers serves."""
     try:
         return create_app(Settings())

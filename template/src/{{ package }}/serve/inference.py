@@ -56,9 +56,6 @@ def parse(body: bytes) -> InferenceRequest:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
         raise InferenceError(f"{where}: {first['msg']}") from None
-    if name := repeated_key(body):
-        raise InferenceError(f"{name}: Input has this field more than once")
-    return request
     if (name := repeated_key(body)) is not None:
         raise InferenceError(f"{name[:MAX_NAME]}: the same object has this field more than once")
     return request

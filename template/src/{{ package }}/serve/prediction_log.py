@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import records
+from ..blobs import Location
 from ..records import Answered
 from .metrics import Metrics
 from .segments import Segment, folder_bytes, ship_closed
@@ -45,7 +46,12 @@ class Lines(NamedTuple):
 
 class PredictionLog:
     def __init__(
-        self, folder: Path, store: Path, segment_seconds: float, max_bytes: int, metrics: Metrics
+        self,
+        folder: Path,
+        store: Location,
+        segment_seconds: float,
+        max_bytes: int,
+        metrics: Metrics,
     ) -> None:
         self._folder = folder
         self._store = store

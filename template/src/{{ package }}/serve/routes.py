@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-import uuid
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -141,7 +141,7 @@ async def _read_body(request: Request) -> bytes:
 def _request_id(request: Request, id: str | None = None) -> str:
     """The caller's id for this request if it is short and plain, else a new one."""
     given = id or request.headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 async def _row_refused(request: Request, error: RowError) -> Response:

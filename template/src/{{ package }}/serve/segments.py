@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 from .. import records
+from ..blobs import Location
 
 SUFFIX = ".jsonl"
 
@@ -61,7 +62,7 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def ship_closed(folder: Path, store: Path) -> None:
+def ship_closed(folder: Path, store: Location) -> None:
     """Move every closed segment to the store, under the date of its predictions."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
@@ -74,7 +75,7 @@ def ship_closed(folder: Path, store: Path) -> None:
             continue  # a worker still writes it, or another one has just shipped it
 
 
-def _ship(path: Path, content: bytes, store: Path) -> None:
+def _ship(path: Path, content: bytes, store: Location) -> None:
     # A worker that was killed may have left half a line.
     lines = content[: content.rfind(b"\n") + 1]
     if lines:

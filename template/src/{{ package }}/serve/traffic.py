@@ -47,7 +47,7 @@ class Traffic:
             await send(message)
 
         metrics = self._metrics
-        asked = _prediction_route(scope)
+        asked = prediction_route(scope)
         admitted = asked is None or self._admitted < self._max_in_flight
         started = time.perf_counter()
         metrics.in_flight.inc()
@@ -76,7 +76,7 @@ class Traffic:
             self._admitted -= 1
 
 
-def _prediction_route(scope: Scope) -> str | None:
+def prediction_route(scope: Scope) -> str | None:
     """The route of a request for predictions, by its path: it is not matched to one yet."""
     path = scope["path"]
     if scope["method"] != "POST":
