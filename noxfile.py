@@ -13,8 +13,12 @@ DEFAULT_TESTS = (
     *("tests/project/test_project.py", "tests/render", "tests/cli"),
     *("tests/update/test_plan.py", "tests/update/test_path_freeze.py"),
 )
-NEEDS_ROOT = ("tests/project/test_offline.py", "tests/update/test_full_disk.py")
+NEEDS_ROOT = (
+    "tests/project/test_offline.py",
+    *("tests/update/test_full_disk.py", "tests/data/test_full_disk.py"),
+)
 UPDATE_TESTS = ("tests/update", f"--ignore={NEEDS_ROOT[1]}")
+DATA_TESTS = ("tests/data", f"--ignore={NEEDS_ROOT[2]}")
 # They share images, so they run in one process.
 CONTAINER_TESTS = ("tests/watch/test_images.py", "tests/watch/test_compose.py")
 PARALLEL = ("-n", "2", "--dist", "loadgroup")
@@ -76,20 +80,31 @@ def update(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def full(session: nox.Session) -> None:
-    """Every case of what `update` samples, and more kills and random lives; takes long.
+def data(session: nox.Session) -> None:
+    """Clouds with sources, real servers of both, and kills: a seeded sample.
 
-    What it came to, with its date, goes into docs/explanation/what-is-proved.md.
+    Wants MariaDB and npm, which .ci/run installs.
     """
-    install(session, "test")
+    install(session, "data")
+    session.run("pytest", *PARALLEL, *(session.posargs or DATA_TESTS))
+
+
+@nox.session(default=False)
+def full(session: nox.Session) -> None:
+    """Every case of what `update` and `data` sample, more kills and random lives; takes long.
+
+    What the updates came to, with its date, goes into docs/explanation/what-is-proved.md.
+    """
+    install(session, "data")
     env = {"DAYONE_FULL": "1", "DAYONE_RECORD": "1"}
     session.run("pytest", *PARALLEL, *UPDATE_TESTS, env=env)
+    session.run("pytest", *PARALLEL, *DATA_TESTS, env=env)
 
 
 @nox.session(default=False)
 def root(session: nox.Session) -> None:
-    """What needs root: a network with loopback alone, and a disk that is full."""
-    install(session, "test")
+    """What needs root: a network with loopback alone, and disks that are full."""
+    install(session, "data")
     session.run("pytest", *(session.posargs or NEEDS_ROOT))
 
 
@@ -128,11 +143,18 @@ def pictures(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """The figures that the README quotes, into benchmarks/results.json; takes minutes."""
+    """The figures that the README quotes, into benchmarks/results.json; takes minutes.
+
+    Sizes of images want root and what .ci/run installs; `-- --without-images` leaves them out.
+    """
     install(session)
-    session.run("python", "benchmarks/generation.py", *session.posargs)
-    session.run("python", "benchmarks/loop.py", *session.posargs)
+    images = [argument for argument in session.posargs if argument.startswith("--")]
+    rounds = [argument for argument in session.posargs if argument not in images]
+    session.run("python", "benchmarks/images.py", *images)
+    session.run("python", "benchmarks/generation.py", *rounds)
+    session.run("python", "benchmarks/loop.py", *rounds)
     session.run("python", "benchmarks/evolution.py")
+    session.run("python", "benchmarks/data.py")
     session.run("python", "benchmarks/serving.py")
 
 

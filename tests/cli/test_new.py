@@ -151,6 +151,8 @@ def test_questions_are_asked_and_then_consent(template: Path, dest: Path) -> Non
         ("Who answers", " of ours\r"),
         ("Which Python", "\r"),
         ("How are predictions", "\r"),
+        ("Where will data", "\r"),
+        ("Where does the data", "\r"),
         ("Start a git repository", "n"),
     ]
     result = talk(["new", dest, "--template", template], keys=keys)
@@ -159,11 +161,39 @@ def test_questions_are_asked_and_then_consent(template: Path, dest: Path) -> Non
     assert not (dest / ".git").exists()
 
 
+def test_answers_bring_questions_of_their_own(template: Path, dest: Path) -> None:
+    """A region for the cloud that was chosen and no other, and which warehouse it is."""
+    down = "\x1b[B"
+    keys = [
+        ("Where will data", f"{down * 4}\r"),
+        ("Which cloud is the public half", f"{down}\r"),
+        ("In which region of Google", "\r"),
+        ("Where does the data", f"{down * 3} \r"),
+        ("Which warehouse", f"{down}\r"),
+    ]
+    named = ["project_name=x y", "description=d", "owner=o", "python_version=3.12", "serving=batch"]
+    given = [part for answer in named for part in ("-d", answer)]
+    result = talk(["new", dest, "--template", template, "--no-hooks", *given], keys=keys)
+    assert result.code == 0, result.out
+    asked = {name: answer for name, answer in answers(dest).items() if name[0] != "_"}
+    assert asked == {
+        **{name: value for name, _, value in (one.partition("=") for one in named)},
+        "serving": ["batch"],
+        "cloud": "hybrid",
+        "public_cloud": "gcp",
+        "gcp_region": "europe-west3",
+        "data_sources": ["files", "warehouse"],
+        "warehouse": "snowflake",
+        "migrated": [],
+    }
+
+
 def test_consent_runs_the_hook(template: Path, dest: Path) -> None:
     keys = [("Start a git repository", "y")]
     given = ["-d", "project_name=x y", "-d", "description=d", "-d", "owner=o"]
-    choices = ["-d", "python_version=3.12", "-d", "serving=batch"]
-    result = talk(["new", dest, "--template", template, *given, *choices], keys=keys)
+    choices = ["python_version=3.12", "serving=batch", "cloud=onprem", "data_sources=files"]
+    given += [part for choice in choices for part in ("-d", choice)]
+    result = talk(["new", dest, "--template", template, *given], keys=keys)
     assert result.code == 0, result.out
     assert git(dest, "log", "--format=%s") == "Start x y"
 
@@ -172,7 +202,8 @@ def test_consent_runs_the_hook(template: Path, dest: Path) -> None:
 def test_ctrl_c_leaves_nothing(template: Path, tmp_path: Path, asked: str) -> None:
     (tmp_path / "here").mkdir()
     keys = [("What people call", "\r"), ("What does it predict", "\r"), ("Who answers", "\r")]
-    keys += [("Which Python", "\r"), ("How are predictions", "\r"), ("Start a git", "y")]
+    keys += [("Which Python", "\r"), ("How are predictions", "\r"), ("Where will data", "\r")]
+    keys += [("Where does the data", "\r"), ("Start a git", "y")]
     keys = [(text, "\x03" if text in asked else key) for text, key in keys]
     result = talk(["new", tmp_path / "here" / "my-poc", "--template", template], keys=keys)
     assert result.code == 130, result.out

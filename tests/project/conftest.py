@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -38,35 +39,47 @@ def write_table(name: str, path: Path) -> Path:
 @cache
 def new_project(name: str, folder: Path) -> Path:
     """A project made by `dayone new` from the work tree's template."""
-    template = snapshot()
-    answers = [part for answer in ANSWERS[name] for part in ("--data", answer)]
     own = []
     if name != "sample":
         own = ["--table", write_table(name, folder / f"{name}.csv"), "--target", "target"]
-    project = folder / f"my-{name.replace('_', '-')}"
+    return generate(folder / f"my-{name.replace('_', '-')}", ANSWERS[name], *own)
+
+
+def generate(project: Path, answers: Iterable[str], *own: str | Path) -> Path:
+    """Let `dayone new` make a project from the work tree's template, with these answers."""
+    template = snapshot()
+    given = [part for answer in answers for part in ("--data", answer)]
     made = dayone(
         "new", project, "--template", template.repository, "--vcs-ref", template.commit,
-        "--defaults", *answers, *own,
+        "--defaults", *given, *own,
     )  # fmt: skip
     assert made.code == 0, made.err
     return project
 
 
-def run(project: Path, line: str, expect: int = 0) -> str:
-    """Run a shell line in a project, with nothing on the PATH but Python and git."""
+def environment(**own: str) -> dict[str, str]:
+    """Nothing on the PATH but Python and git, the package index, and what is said besides."""
     python = Path(sys.executable).resolve().parent
-    environment = {
+    known = {
         "HOME": os.environ["HOME"],
         "LANG": "C.UTF-8",
         "PATH": os.pathsep.join([str(python), BARE_PATH]),
         **{name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))},
         **{name: value for name, value in os.environ.items() if name.startswith(("SSL_", "GIT_"))},
     }
-    environment.pop("UV_PROJECT_ENVIRONMENT", None)
+    known.pop("UV_PROJECT_ENVIRONMENT", None)
+    return known | own
+
+
+def run(project: Path, line: str, expect: int = 0, **own: str) -> str:
+    """Run a shell line in a project, with nothing on the PATH but Python and git.
+
+    ``own`` is what the environment says besides.
+    """
     done = subprocess.run(
         ["bash", "-c", line],
         cwd=project,
-        env=environment,
+        env=environment(**own),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -4,17 +4,21 @@ import fnmatch
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from jinja2 import Environment, meta
 
+from dayone.fast_copier import faster
 from dayone.ownership import Ownership, matches
 from support import ROOT
 from support.rendering import render
 
-MOST_FILES = 170
+MOST_FILES = 195
 
-# What one changed answer takes away from, or changes in, the project with the defaults.
+# What one changed answer takes away from, or changes in, the project with the defaults, or the one
+# with all sources.
 REMOVED = {
     "batch only": {
         "monitoring/*/dashboards/service.json",
@@ -27,7 +31,64 @@ REMOVED = {
         "tools/load.py",
     },
     "realtime only": {"src/*/score.py", "tests/test_score.py"},
+    "no object_store": {"src/*/sources/object_store.py", "tests/*/test_object_store.py"},
+    "no sql": {
+        "src/*/sources/sql.py",
+        "src/*/sources/sql_types.py",
+        "tests/*/sql_server.py",
+        "tests/*/test_sql.py",
+    },
+    "no warehouse": {
+        "src/*/sources/warehouse.py",
+        "tests/*/test_warehouse.py",
+        "tests/*/warehouse_server.py",
+    },
+    "no sql, no warehouse": {
+        "src/*/sources/growing.py",
+        "src/*/sources/sql*.py",
+        "src/*/sources/warehouse.py",
+        "tests/*/sql_server.py",
+        "tests/*/test_sql.py",
+        "tests/*/test_warehouse.py",
+        "tests/*/warehouse_server.py",
+    },
+    "no rest": {
+        "src/*/sources/api.py",
+        "src/*/sources/rest.py",
+        "src/*/web.py",
+        "tests/*/rest_server.py",
+        "tests/*/test_rest.py",
+    },
+    "no stream": {
+        "src/*/sources/messages.py",
+        "src/*/sources/stream.py",
+        "src/*/sources/topic.py",
+        "tests/*/login_proxy.py",
+        "tests/*/stream_server.py",
+        "tests/*/test_stream.py",
+    },
+    "all, own": {
+        "residency.yaml",
+        "src/*/*/gs.py",
+        "src/*/residency.py",
+        "tests/test_residency.py",
+    },
+    "all, gcp": {
+        "residency.yaml",
+        "src/*/*/s3.py",
+        "src/*/residency.py",
+        "tests/*/ssh_server.py",
+        "tests/test_residency.py",
+    },
 }
+SOURCES = ["files", "object_store", "sql", "warehouse", "rest", "stream"]
+ALL = {"cloud": "hybrid", "public_cloud": "gcp", "data_sources": SOURCES}
+
+
+def _but(*left_out: str) -> dict[str, Any]:
+    return {**ALL, "data_sources": [kind for kind in SOURCES if kind not in left_out]}
+
+
 ANSWERS = {
     "defaults": {},
     "batch only": {"serving": ["batch"]},
@@ -35,23 +96,33 @@ ANSWERS = {
     "python 3.11": {"python_version": "3.11"},
     "python 3.13": {"python_version": "3.13"},
     "described": {"description": "Says which flights arrive late.", "owner": "Operations"},
+    "all": ALL,
+    "all, azure": {**ALL, "public_cloud": "azure"},
+    "all, realtime only": {**ALL, "serving": ["realtime"]},
+    "all, own": {**ALL, "cloud": "onprem"},
+    "all, gcp": {**ALL, "cloud": "gcp"},
+    "all, snowflake": {**ALL, "warehouse": "snowflake"},
+    **{f"no {kind}": _but(kind) for kind in SOURCES if kind != "files"},
+    "no sql, no warehouse": _but("sql", "warehouse"),
 }
 
 
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("projects")
-    return {
-        name: render({"project_name": "My PoC", **answers}, folder / name.replace(" ", "-"))
-        for name, answers in ANSWERS.items()
-    }
+    with faster():
+        return {
+            name: render({"project_name": "My PoC", **answers}, folder / name.replace(" ", "-"))
+            for name, answers in ANSWERS.items()
+        }
 
 
 def files(project: Path) -> set[str]:
     return {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
 
 
-def test_defaults_emit_exactly_the_files_of_the_template(projects: dict[str, Path]) -> None:
+def test_all_answers_emit_exactly_the_files_of_the_template(projects: dict[str, Path]) -> None:
+    """No answer gives all three clouds."""
     template = ROOT / "template"
     names = {str(path.relative_to(template)) for path in template.rglob("*") if path.is_file()}
     expected = {
@@ -61,14 +132,21 @@ def test_defaults_emit_exactly_the_files_of_the_template(projects: dict[str, Pat
         for name in names
         if "__pycache__" not in name
     }
-    assert files(projects["defaults"]) == expected
+    assert files(projects["all"]) | files(projects["all, azure"]) == expected
+
+
+def test_defaults_emit_nothing_for_data_from_elsewhere(projects: dict[str, Path]) -> None:
+    found = {file for file in files(projects["defaults"]) if "/sources/" in file}
+    expected = {"__init__", "files", "formats", "json_rows"}
+    assert found == {f"src/my_poc/sources/{name}.py" for name in expected}
 
 
 @pytest.mark.parametrize("name", REMOVED)
 def test_choice_that_is_not_taken_leaves_exactly_its_files_out(
     name: str, projects: dict[str, Path]
 ) -> None:
-    everything = files(projects["defaults"])
+    base = "defaults" if name in ("batch only", "realtime only") else "all"
+    everything = files(projects[base])
     gone = everything - files(projects[name])
     expected = {file for file in everything for row in REMOVED[name] if fnmatch.fnmatch(file, row)}
     assert gone == expected
@@ -153,7 +231,9 @@ def test_template_needs_no_trust() -> None:
 def test_conditional_rows_guard_their_variables() -> None:
     """An update renders the table with the old version's answers, which lack newer questions."""
     settings = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
-    for row in settings["_exclude"]:
-        for condition in re.findall(r"{% if (.*?) %}", row):
-            name = re.search(r"(\w+) is defined and|_copier_operation", condition)
-            assert name, condition
+    conditions = re.findall(r"{% if (.*?) %}", "".join(settings["_exclude"]))
+    assert conditions
+    for condition in conditions:
+        parsed = Environment().parse(f"{{{{ {condition} }}}}")  # noqa: S701, nothing is rendered
+        guarded = set(re.findall(r"(\w+) is defined and", condition))
+        assert meta.find_undeclared_variables(parsed) <= guarded | {"_copier_operation"}, condition

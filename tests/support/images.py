@@ -7,12 +7,15 @@ network, shell, or a file system that it could write to.
 
 import json
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support import stand_in
+from support import ROOT, stand_in
+from support.buckets import Bucket
 from support.containers import CommandError, World, wait_for
 from support.git import commit_all
 from support.rendering import render
@@ -20,12 +23,18 @@ from support.rendering import render
 NAME = "my-poc"
 USER = 10001
 # Debian has no Python 3.12, so the first takes another base image, by build argument. The others
-# are FROM the image that their Dockerfile names.
+# are FROM the image that their Dockerfile names. Every cloud's store is that of one of them.
 CHOICES: dict[str, dict[str, Any]] = {
     "both": {},
-    "realtime": {"serving": ["realtime"], "python_version": stand_in.PYTHON},
-    "batch": {"serving": ["batch"], "python_version": stand_in.PYTHON},
+    "realtime": {"serving": ["realtime"], "python_version": stand_in.PYTHON, "cloud": "gcp"},
+    "batch": {
+        "serving": ["batch"],
+        "python_version": stand_in.PYTHON,
+        "cloud": "hybrid",
+        "public_cloud": "azure",
+    },
 }
+CLIENTS = {"both": ("s3",), "realtime": ("gs",), "batch": ("az", "s3")}
 BASE_IMAGE = {choice: {} for choice in CHOICES} | {"both": {"PYTHON_IMAGE": stand_in.BASE}}
 TARGETS = {"both": ("serve", "job"), "realtime": ("serve",), "batch": ("job",)}
 # Stands in the files that tell a build how to reach the index, and must be found nowhere else.
@@ -35,9 +44,11 @@ LOCKED_DOWN = (
     *("--security-opt=no-new-privileges", "--network=host", "--pull=never"),
 )
 FORBIDDEN = {
-    "serve": ("uv", "gcc", "dvc", "lightgbm", "mlflow", "polars", "pytest"),
+    "serve": ("uv", "gcc", "dvc", "lightgbm", "mlflow", "polars", "pyarrow", "pytest"),
     "job": ("uv", "gcc", "pytest", "ruff"),
 }
+SERVICE = "http://127.0.0.1:8000"
+READY, PREDICT = f"{SERVICE}/readyz", f"{SERVICE}/predict"
 LOOK = """
 import importlib.util, json, shutil, sys
 names = json.loads(sys.argv[1])
@@ -52,6 +63,30 @@ from my_poc.store import ModelStore
 model = Model(ModelStore(Settings().model_store, MODEL_NAME).open_champion())
 print(json.dumps(RowSchema(model.contract, model.info.categories).example()))
 """
+# Copies the champion of a folder to the store of the environment, and lets it serve there. With a
+# mark it becomes another model that answers the same: the field of ONNX for a remark tells it.
+PUBLISH = """
+import hashlib, json, pathlib, shutil, sys, tempfile
+from my_poc.settings import MODEL_NAME, Settings
+from my_poc.store import ModelStore
+folder, mark = pathlib.Path(tempfile.mkdtemp()), sys.argv[1].encode()
+shutil.copytree(ModelStore(pathlib.Path("/models"), MODEL_NAME).open_champion(), folder / "model")
+with (folder / "model/model.onnx").open("ab") as file:
+    file.write(bytes([0x32, len(mark)]) + mark)
+verdict = json.loads((folder / "model/verdict.json").read_text())
+verdict["model"] = hashlib.sha256((folder / "model/model.onnx").read_bytes()).hexdigest()
+store = ModelStore(Settings().model_store, MODEL_NAME)
+store.move("promote", store.put(folder / "model", verdict), mark.decode(), before=store.champion())
+print(store.champion().digest)
+"""
+
+
+def stand_ins(world: World) -> None:
+    """Let there be what the Dockerfile begins FROM."""
+    dockerfile = (ROOT / "template/deploy/Dockerfile.jinja").read_text()
+    python, uv = re.findall(r"^ARG \w+_IMAGE=(.+)$", dockerfile, re.MULTILINE)
+    stand_in.python(world, python.replace("{{ python_version }}", stand_in.PYTHON))
+    stand_in.uv(world, uv)
 
 
 class Workshop:
@@ -99,8 +134,19 @@ class Workshop:
             UV_CONFIG_FILE=str(config),
             SSL_CERT_FILE=str(authorities),
             network=network,
+            timeout=1800,
             **(env | BASE_IMAGE[choice]),
         )
+
+    def environment(self, choice: str, group: str) -> Path:
+        """The programs of a virtual environment in which the project has this group alone."""
+        folder = self.folder / f"{choice}-{group}"
+        self.world.run(
+            *("uv", "sync", "--quiet", "--locked", "--no-default-groups", f"--group={group}"),
+            cwd=self.project(choice),
+            UV_PROJECT_ENVIRONMENT=str(folder),
+        )
+        return folder / "bin"
 
     def derive(self, image: str, *lines: str) -> str:
         """An image with a fault: these lines of a Dockerfile after those of the image."""
@@ -176,17 +222,72 @@ def traces(world: World, image: str, text: str) -> list[str]:
 
 def problems_of_service(world: World, image: str, storage: Path, *options: str) -> list[str]:
     """What goes wrong when the image serves the champion in this storage."""
-    name = "service"
     empty = storage.parent / "no-shell"
     empty.touch()
     shells = [f"--volume={empty}:/usr/bin/{shell}:ro" for shell in ("dash", "bash")]
+    volume = f"--volume={storage}:/app/storage"
+    return _served(world, image, (*shells, *options, volume), _problems)
+
+
+def problems_of_stores(
+    world: World, image: str, publisher: str, storage: Path, bucket: Bucket
+) -> list[str]:
+    """What goes wrong when all that the image serves and logs is in a bucket.
+
+    The champions are those that the image ``publisher`` puts there, out of this storage.
+    """
+    environment = bucket.environment | {
+        "MODEL_STORE": f"{bucket.url}/some/models",
+        "PREDICTION_STORE": f"{bucket.url}/some/predictions",
+    }
+    options = tuple(f"--env={name}={value}" for name, value in environment.items())
+
+    def publish(mark: str) -> str:
+        return world.run(
+            *("podman", "run", "--rm", *LOCKED_DOWN, *options, "--entrypoint=python"),
+            *(f"--volume={storage / 'models'}:/models:ro", publisher, "-c", PUBLISH, mark),
+            network=False,
+        ).strip()
+
+    def answer(name: str, digest: str) -> dict[str, Any]:
+        wait_for(lambda: digest in world.get(READY)[1], 20)
+        return dict(json.loads(world.get(PREDICT, example(world, name))[1]))
+
+    def look(world: World, name: str) -> list[str]:
+        answers = {first: answer(name, first)}
+        second = publish("second")
+        answers[second] = answer(name, second)
+        problems = [
+            f"{digest} should answer: {answer}"
+            for digest, answer in answers.items()
+            if answer.get("model") != digest
+        ]
+        problems += _confinement(world, name) + _stop(world, name)
+        logs = [each for each in bucket.names() if each.startswith("some/predictions/date=")]
+        text = "".join(map(bucket.unzipped, logs))
+        lost = [answer for answer in answers.values() if answer["request_id"] not in text]
+        return problems + [f"not in the bucket: {answer}" for answer in lost]
+
+    first = publish("first")
+    return _served(world, image, options, look)
+
+
+def _served(
+    world: World, image: str, options: tuple[str, ...], look: Callable[[World, str], list[str]]
+) -> list[str]:
+    """What ``look`` finds in a container that has this name, locked down, and answers."""
+    name = "service"
+    running = ("podman", "container", "inspect", "--format={{.State.Running}}", name)
     try:
         world.run(
-            *("podman", "run", "--detach", f"--name={name}", *LOCKED_DOWN, *shells, *options),
-            *(f"--volume={storage}:/app/storage", "--volume=/app/var", image),
+            *("podman", "run", "--detach", f"--name={name}", *LOCKED_DOWN, *options),
+            *("--volume=/app/var", image),
             network=False,
         )
-        return _problems(world, name)
+        wait_for(lambda: healthy(world) or world.run(*running).strip() == "false")
+        if not healthy(world):
+            raise CommandError("it ended")
+        return look(world, name)
     except (AssertionError, CommandError) as error:
         logs = world.try_("podman", "logs", "--tail=20", name)[1]
         return [f"{error}: {logs}"]
@@ -195,31 +296,33 @@ def problems_of_service(world: World, image: str, storage: Path, *options: str) 
 
 
 def healthy(world: World) -> bool:
-    return world.get("http://127.0.0.1:8000/healthz")[0] == 200
+    return world.get(f"{SERVICE}/healthz")[0] == 200
+
+
+def example(world: World, name: str) -> str:
+    """A row that the champion of a running service takes."""
+    return world.run("podman", "exec", name, "python", "-c", EXAMPLE, network=False)
 
 
 def _problems(world: World, name: str) -> list[str]:
-    running = ("podman", "container", "inspect", "--format={{.State.Running}}", name)
-    wait_for(lambda: healthy(world) or world.run(*running).strip() == "false")
-    if not healthy(world):
-        raise CommandError("it ended")
     problems = []
-    if (ready := world.get("http://127.0.0.1:8000/readyz"))[0] != 200:
+    if (ready := world.get(READY))[0] != 200:
         problems.append(f"not ready: {ready}")
-    row = world.run("podman", "exec", name, "python", "-c", EXAMPLE, network=False)
-    answer = world.get("http://127.0.0.1:8000/predict", row)
+    answer = world.get(PREDICT, example(world, name))
     if answer[0] != 200 or "prediction" not in json.loads(answer[1]):
         problems.append(f"no prediction: {answer}")
-    if 'status="200"' not in world.get("http://127.0.0.1:8000/metrics")[1]:
+    if 'status="200"' not in world.get(f"{SERVICE}/metrics")[1]:
         problems.append("/metrics counts no request")
     problems += _confinement(world, name)
     if (health := world.try_("podman", "healthcheck", "run", name, network=False))[0] != 0:
         problems.append(f"HEALTHCHECK fails: {health[1]}")
+    return problems + _stop(world, name)
+
+
+def _stop(world: World, name: str) -> list[str]:
     world.run("podman", "stop", "--time=20", name, network=False)
     code = world.run("podman", "inspect", "--format={{.State.ExitCode}}", name).strip()
-    if code != "0":
-        problems.append(f"SIGTERM ends it with exit code {code}")
-    return problems
+    return [] if code == "0" else [f"SIGTERM ends it with exit code {code}"]
 
 
 def _confinement(world: World, name: str) -> list[str]:

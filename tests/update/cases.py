@@ -24,6 +24,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "defaults": NAME,
     "batch only": {**NAME, "serving": ["batch"]},
     "realtime only": {**NAME, "serving": ["realtime"], "python_version": "3.11"},
+    "sources and cloud": {**NAME, "cloud": "aws", "data_sources": ["files", "sql", "rest"]},
     "free text": {**NAME, "description": "Größe: \"5 %\" of $9 & {{ 'more' }}", "owner": "Ó # 'N'"},
 }
 SEED = int(os.environ.get("DAYONE_UPDATE_SEED", "3"))

@@ -2,16 +2,23 @@
 
     build(folder)   # a git repository with the tags of VERSIONS
 
-The first version is the template as it is in the work tree. Every change asserts that it found what
-it changes, so that it fails when the template moves on. A released path is renamed or removed at a
-major version only, and a migration brings people's own files along.
+The second version is the template as it is in the work tree; the first does not ask yet where the
+data comes from and where it lives. Every change asserts that it found what it changes, so that it
+fails when the template moves on. A released path is renamed or removed at a major version only, and
+a migration brings people's own files along.
 """
 
+import json
+import re
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import yaml
+from jinja2 import Environment
+
+from dayone.ownership import matches
 from support.git import git
 from support.rendering import snapshot
 
@@ -19,6 +26,7 @@ from . import additions
 
 PACKAGE = "template/src/{{ package }}"
 MIGRATION = "2.0.0_rows_per_tree"
+JINJA = Environment()  # noqa: S701, as Copier's: no HTML is written
 # What v2.0.0 renames in a project; a star stands for one name.
 RENAMED = {"src/*/plots.py": "src/*/pictures.py", "tools/demo.py": "tools/loop.py"}
 
@@ -38,8 +46,50 @@ class Pair(NamedTuple):
     new: str
 
 
+def before_sources(template: Path) -> None:
+    """What the default answers give, by a template that has no questions about data and clouds.
+
+    Neither these questions nor what is derived from them has a name, as in every older version.
+    """
+    config = template / "copier.yml"
+    text = config.read_text(encoding="utf-8")
+    asked = _between(text, "\ncloud:\n", "\n# Derived: never asked")
+    derived = _between(text, "\nhybrid: {", "\n# Migrations: ")
+    values = _defaults(yaml.safe_load(asked + derived))
+    name = re.compile(rf"\b({'|'.join(values)})\b")
+    rows = re.findall(r"  - \|\n    {% if \w+ is defined and .*\n(?:    .*\n)+", text)
+    rows = [row for row in rows if name.search(row)]
+    for part in (asked, derived, *rows):
+        text = text.replace(part, "")
+    config.write_text(text, encoding="utf-8")
+    left_out = JINJA.from_string("\n".join(rows)).render(values)
+    patterns = [line.strip() for line in left_out.splitlines() if line.strip().startswith("/")]
+    for path in (template / "template").rglob("*"):
+        if path.is_dir():
+            continue
+        emitted = path.relative_to(template / "template").as_posix().removesuffix(".jinja")
+        if any(matches(pattern, emitted) for pattern in patterns):
+            path.unlink()
+        elif path.suffix == ".jinja" and name.search(old := path.read_text(encoding="utf-8")):
+            known = ", ".join(json.dumps(value) for value in values.values())
+            header = f"{{% set {', '.join(values)} = {known} %}}\n"
+            path.write_text(header + old, encoding="utf-8")
+    _replace(
+        template / "template/README.md.jinja",
+        "The whole loop, from the table to a prediction, with the time that each step takes:",
+        "The whole loop, from the table to a prediction, and how long each step takes:",
+    )
+    _replace(
+        template / "template/noxfile.py.jinja",
+        '"""Style, formatting, and nothing left over from an update."""',
+        '"""Style, formatting, and nothing that an update left over."""',
+    )
+
+
 def as_it_is(template: Path) -> None:
     """The template of the work tree."""
+    first = git(template, "rev-list", "--max-parents=0", "HEAD")
+    git(template, "checkout", "--quiet", first, "--", ".")
 
 
 def edits_and_additions(template: Path) -> None:
@@ -122,6 +172,7 @@ def renames_and_removals(template: Path) -> None:
     _replace(files / "dvc.yaml.jinja", "/plots.py\n", "/pictures.py\n")
     git(template, "mv", "template/tools/demo.py.jinja", "template/tools/loop.py.jinja")
     _replace(files / "noxfile.py.jinja", '"tools/demo.py"', '"tools/loop.py"')
+    _replace(files / "tests/test_demo.py.jinja", '("demo")', '("loop")')
     git(template, "rm", "--quiet", "template/tests/test_notebook.py", "template/docs/glossary.md")
     _replace(
         files / "README.md.jinja",
@@ -172,7 +223,7 @@ def module_and_mode(template: Path) -> None:
         loop, '"""Run the whole loop once', '#!/usr/bin/env python\n"""Run the whole loop once'
     )
     loop.chmod(0o755)
-    _replace(template / "template/.gitignore.jinja", ".env\n", ".env\n.coverage\n")
+    _replace(template / "template/.gitignore.jinja", "\n.env\n", "\n.coverage\n.env\n")
     _replace(
         template / "template/README.md.jinja",
         "After `. .venv/bin/activate`:",
@@ -185,7 +236,42 @@ def module_and_mode(template: Path) -> None:
     )
 
 
+def sources_and_stores(template: Path) -> None:
+    """Modules of sources and stores that not every project has, and a setting of DVC."""
+    _replace(
+        template / PACKAGE / "sources/sql.py",
+        '"""Tables of Postgres, MySQL and MariaDB.\n',
+        '"""Tables of Postgres, of MySQL and of MariaDB.\n',
+    )
+    _replace(
+        template / PACKAGE / "sources/rest.py",
+        '"""Rows of a JSON API over HTTP ',
+        '"""Rows of an API that answers in JSON ',
+    )
+    _replace(
+        template / PACKAGE / "blobs/s3.py",
+        '"""Buckets of S3, and of what speaks its language, such as MinIO."""',
+        '"""Buckets of S3, and of what speaks its language, as MinIO does."""',
+    )
+    _replace(
+        template / "template/.dvc/config.jinja",
+        "    check_update = false\n",
+        "    check_update = false\n    hardlink_lock = true\n",
+    )
+    _replace(
+        template / "template/README.md.jinja",
+        "Style, types and tests:",
+        "Style, types and tests, as they run before each commit:",
+    )
+    _replace(
+        template / "template/noxfile.py.jinja",
+        '"""Static types, as the Python of production sees them."""',
+        '"""Static types, as the Python that runs in production sees them."""',
+    )
+
+
 VERSIONS = [
+    Version("v0.9.0", before_sources),
     Version("v1.0.0", as_it_is),
     Version("v1.1.0", edits_and_additions, frozenset({"pyproject", "additions"})),
     Version("v1.1.1", moved_lines, frozenset({"moves"})),
@@ -193,6 +279,7 @@ VERSIONS = [
     Version("v2.0.0", renames_and_removals, frozenset({"renames", "removals"})),
     Version("v2.1.0", defaults_and_seeds),
     Version("v2.2.0", module_and_mode, frozenset({"additions"})),
+    Version("v2.3.0", sources_and_stores),
 ]
 TAGS = [version.tag for version in VERSIONS]
 PAIRS = [Pair(old, new) for old, new in combinations(TAGS, 2)]
@@ -219,6 +306,22 @@ def build(folder: Path) -> Path:
         )  # fmt: skip
         git(folder, "tag", version.tag)
     return folder
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text[text.index(start) : text.index(end)]
+
+
+def _defaults(questions: dict[str, Any]) -> dict[str, Any]:
+    """What is answered by default, and derived from it."""
+    known: dict[str, Any] = {}
+    for name, question in questions.items():
+        default = question["default"]
+        if isinstance(default, str):
+            default = JINJA.from_string(default).render(known)
+            default = default == "True" if question["type"] == "bool" else default
+        known[name] = default
+    return known
 
 
 def _replace(path: Path, old: str, new: str) -> None:

@@ -1,7 +1,5 @@
 """The chain has the changes that the tests of updates need, and each version is a good template."""
 
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from packaging.version import Version
 
 from dayone.ownership import Ownership
 from path_freeze import lost_paths, releases
+from support.style import check_style
 
 from . import chain, edits
 from .cases import ANSWERS, between
@@ -43,16 +42,7 @@ def test_every_version_changes_shared_and_template_files(
 def test_rendered_project_passes_its_own_style_checks(
     tag: str, answers: str, templates: Templates
 ) -> None:
-    project = templates.rendered(tag, ANSWERS[answers])
-    for command in (["check"], ["format", "--check"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
+    check_style(templates.rendered(tag, ANSWERS[answers]))
 
 
 @pytest.mark.parametrize("tag", chain.TAGS)

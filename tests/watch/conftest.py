@@ -5,7 +5,6 @@ that quotes them is written.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -14,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from project.conftest import new_project, run
-from support import ROOT, stand_in
+from support import ROOT
 from support.containers import World
-from support.images import Workshop
+from support.images import Workshop, stand_ins
 from support.rendering import render
 from support.site import Site, open_site
 
@@ -39,11 +38,8 @@ def project(request: pytest.FixtureRequest, projects: dict[str, Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    dockerfile = (ROOT / "template/deploy/Dockerfile.jinja").read_text()
-    python, uv = re.findall(r"^ARG \w+_IMAGE=(.+)$", dockerfile, re.MULTILINE)
     with World() as world:
-        stand_in.python(world, python.replace("{{ python_version }}", stand_in.PYTHON))
-        stand_in.uv(world, uv)
+        stand_ins(world)
         yield world
 
 

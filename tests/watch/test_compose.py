@@ -25,6 +25,7 @@ from support.images import NAME, TARGETS, USER, Workshop
 RUN = {"alertmanager", "api", "observe", "prometheus", "receiver"}
 PLACEHOLDERS = {"grafana", "mlflow"}
 SETTINGS = ("MLFLOW_VERSION", "SOURCE_FOLDER", "SOURCE_NAME", "STORAGE")
+MOUNTS = ("MODELS", "PREDICTIONS", "REMOTE")
 
 
 class Stack(NamedTuple):
@@ -99,6 +100,8 @@ def stack(
 def test_reference_implementation_accepts_it(workshop: Workshop, choice: str) -> None:
     project = workshop.project(choice)
     settings = dict.fromkeys(SETTINGS, "/x") | {"RUN_AS": "1:1"}
+    settings |= {name: f"/x:/{name}" for name in MOUNTS}
+    (project / "deploy/sources.env").write_text("A_SECRET\n")
 
     def check(text: str) -> subprocess.CompletedProcess[str]:
         (project / "deploy/checked.yaml").write_text(text)

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from support import stand_in
+from support import buckets, stand_in
 from support.git import git
 from support.images import (
+    CLIENTS,
     MARKER,
     NAME,
     TARGETS,
     Workshop,
+    in_image,
     problems_of_image,
     problems_of_service,
+    problems_of_stores,
     traces,
 )
 
@@ -46,12 +49,89 @@ def test_service_runs_locked_down(
     assert problems_of_service(workshop.world, image, retrained[0] / "storage") == []
 
 
+# The server of the bucket, and the project that brings it; azurite is no package of Python's.
+BUCKETS = {"both": (buckets.s3, "batch"), "realtime": (buckets.gs, "realtime")}
+
+
+def problems_with_bucket(
+    workshop: Workshop, retrained: tuple[Path, str], choice: str, image: str
+) -> list[str]:
+    """What goes wrong when the image serves out of a bucket into which its project registered."""
+    server, project = BUCKETS[choice]
+    publisher = workshop.image(choice, TARGETS[choice][-1])
+    programs = workshop.environment(project, "integration")
+    with server(workshop.world, programs / "python") as bucket:
+        storage = retrained[0] / "storage"
+        return problems_of_stores(workshop.world, image, publisher, storage, bucket)
+
+
+@pytest.mark.parametrize("choice", BUCKETS)
+def test_service_lives_on_a_bucket(
+    workshop: Workshop, retrained: tuple[Path, str], choice: str
+) -> None:
+    """Its champion comes from there, is swapped when another is put there, and its log goes there.
+
+    Locked down as ever; the models come from the project's job image where it has one.
+    """
+    image = workshop.image(choice, "serve")
+    assert problems_with_bucket(workshop, retrained, choice, image) == []
+
+
+PACKAGE = "/app/.venv/lib/python3*/site-packages"
+STORE_FAULTS = {
+    "no client": (f"rm -r {PACKAGE}/boto3", "needs boto3, which is not installed"),
+    "no swap": (
+        f"sed -i 's/poll_seconds: float = 2/&00/' {PACKAGE}/my_poc/settings.py",
+        "not within",
+    ),
+    "no log": (
+        f"sed -i 's/records.store(/str(/' {PACKAGE}/my_poc/serve/segments.py",
+        "not in the bucket",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", STORE_FAULTS)
+def test_fault_of_the_stores_is_found(
+    workshop: Workshop, retrained: tuple[Path, str], fault: str
+) -> None:
+    command, expected = STORE_FAULTS[fault]
+    image = workshop.image("both", "serve")
+    faulty = workshop.derive(image, "USER 0", f"RUN {command}", "USER 10001")
+    (problem, *_) = problems_with_bucket(workshop, retrained, "both", faulty)
+    assert expected in problem
+
+
+@pytest.mark.parametrize(("choice", "target"), IMAGES)
+def test_image_has_the_clients_of_its_stores(workshop: Workshop, choice: str, target: str) -> None:
+    code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
+    modules = [f"my_poc.blobs.{scheme}" for scheme in CLIENTS[choice]]
+    in_image(workshop.world, workshop.image(choice, target), code, *modules)
+
+
 @pytest.mark.parametrize("choice", TRAINING)
 def test_job_image_has_its_commands(workshop: Workshop, choice: str, tmp_path: Path) -> None:
     for command in ("observe", "receive", "retrain", "score"):
         code, said = workshop.run_job(choice, tmp_path, command, "--help")
         assert code == 0, said
         assert said.startswith(f"Usage: {NAME} {command} [OPTIONS]")
+
+
+def test_score_needs_its_group_alone(
+    workshop: Workshop, retrained: tuple[Path, str], tmp_path: Path
+) -> None:
+    (table,) = (workshop.project("both") / "data/sample").glob("*.parquet")
+    programs = workshop.environment("both", "score")
+    assert not (programs / "dvc").exists()
+    said = workshop.world.run(
+        *(programs / NAME, "score", table, "--output", tmp_path / "scored.parquet"),
+        cwd=tmp_path,
+        network=False,
+        MODEL_STORE=str(retrained[0] / "storage/models"),
+        PREDICTION_STORE=str(tmp_path / "predictions"),
+    )
+    assert "rows in" in said
+    assert list((tmp_path / "predictions").glob("date=*/*.jsonl.gz"))
 
 
 def test_retrain_comes_to_an_outcome_without_git(
