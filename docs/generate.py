@@ -5,8 +5,6 @@ describes; `python docs/generate.py` prints all pages.
 """
 
 import ast
-import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,26 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from copier import Settings, run_copy
 from jinja2 import Environment
 
 from dayone.cli import INTERRUPTED
 from dayone.errors import DayoneError, UsageError
 from dayone.ownership import Ownership, matches
 
-ROOT = Path(__file__).resolve().parents[1]
-TEMPLATE_PATHS = ("copier.yml", "includes", "hooks", "template")
-NAME = "My PoC"
+# MkDocs loads a hook by its path.
+sys.path.insert(0, str(Path(__file__).parent))
 
-# What a question is answered with to see what it changes: text that the defaults do not hold.
-OTHER_TEXT = {
-    "project_name": "Late flights",
-    "description": "Says at departure which flights will arrive late.",
-    "owner": "Operations analytics",
-}
-
-Answers = dict[str, Any]
-Project = dict[str, bytes]  # contents by path, as if the project were called NAME
+from emitted import (
+    ASKED_WITH,
+    OTHER_TEXT,
+    ROOT,
+    Answers,
+    Project,
+    changed,
+    choices,
+    joined,
+    listed,
+    needs,
+    others,
+    renderer,
+    shown,
+)
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -60,6 +62,7 @@ def pages() -> dict[str, str]:
         return {
             "command-line.md": command_line(),
             "questions.md": questions_page(questions, render),
+            "answers.md": answers_page(questions, render),
             "files.md": files_page(questions, settings["_ownership"], render),
             "ownership.md": ownership_page(settings),
         }
@@ -128,55 +131,58 @@ def default(name: str, question: dict[str, Any]) -> str:
     return ", ".join(f"`{one}`" for one in value) if isinstance(value, list) else f"`{value}`"
 
 
-def choices(question: dict[str, Any]) -> list[tuple[str, str]]:
-    """Label and value of each choice."""
-    return [
-        tuple(choice) if isinstance(choice, list) else (choice, choice)
-        for choice in question["choices"]
-    ]
-
-
 def differences(
     name: str, question: dict[str, Any], render: Callable[[Answers], Project]
 ) -> Iterable[str]:
     """What each other answer makes of the project with the defaults."""
-    start = render({})
+    start = render(ASKED_WITH.get(name, {}))
     if "choices" not in question:
         also = "Package and command are named after it. " if name == "project_name" else ""
-        files = listed(changed(start, render({name: OTHER_TEXT[name]})))
+        files = listed(changed(start, render(ASKED_WITH.get(name, {}) | {name: OTHER_TEXT[name]})))
         yield f"{also}It stands in {files}."
         return
-    for _, value in choices(question):
-        answer = [value] if question.get("multiselect") else value
-        if answer == question["default"]:
-            continue
-        other = render({name: answer})
+    for value, answers in others(name, question):
+        other = render(answers)
         parts = [f"changes {listed(changed(start, other))}"]
         if gone := start.keys() - other.keys():
             parts.append(f"leaves out {listed(joined(gone, start))}")
         if new := other.keys() - start.keys():
             parts.append(f"adds {listed(joined(new, other))}")
-        only = " alone" if question.get("multiselect") else ""
-        yield f"`{value}`{only} {'; '.join(parts)}."
+        yield f"{value} {'; '.join(parts)}."
 
 
-def changed(start: Project, other: Project) -> list[str]:
-    """Files of both that differ, but for the one that keeps every answer."""
-    return sorted(
-        path
-        for path in start.keys() & other.keys() - {".copier-answers.yml"}
-        if start[path] != other[path]
-    )
+# What each answer emits ---------------------------------------------------------------------------
 
 
-def joined(paths: Iterable[str], project: Project) -> list[str]:
-    """The paths, with a folder in place of its files where they are all there."""
-    wanted = set(paths)
-    for folder in {path.rpartition("/")[0] + "/" for path in paths}:
-        inside = {path for path in project if path.startswith(folder)}
-        if inside <= wanted:
-            wanted = wanted - inside | {folder}
-    return sorted(wanted)
+def answers_page(questions: dict[str, Any], render: Callable[[Answers], Project]) -> str:
+    lines = [
+        "# What each answer emits",
+        "",
+        "Found by rendering the template with each answer and comparing the result with that of",
+        "the defaults: which files come and go, and which packages are installed or are not.",
+        "What changes inside files that are there with both is in [Questions](questions.md).",
+    ]
+    for name, question in questions.items():
+        if "choices" not in question:
+            continue
+        start = render(ASKED_WITH.get(name, {}))
+        rows = []
+        for called, answers in others(name, question):
+            other = render(answers)
+            files = signed(joined(other.keys() - start.keys(), other), "+")
+            files += signed(joined(start.keys() - other.keys(), start), "-")
+            packages = signed(sorted(needs(other) - needs(start)), "+")
+            packages += signed(sorted(needs(start) - needs(other)), "-")
+            rows.append([called, "<br>".join(files) or "the same", "<br>".join(packages)])
+        usual = default(name, question)
+        also = "".join(f", with {key} `{value}`" for key, value in ASKED_WITH.get(name, {}).items())
+        lines += ["", f"## {name}", "", f"Beside the default, {usual}{also}:", ""]
+        lines += table(["Answer", "Files", "Packages"], rows)
+    return "\n".join(lines)
+
+
+def signed(names: Iterable[str], sign: str) -> list[str]:
+    return [f"{sign} `{shown(name)}`" for name in names]
 
 
 # The emitted files and their owners --------------------------------------------------------------
@@ -187,18 +193,25 @@ def files_page(
     owners: dict[str, list[str]],
     render: Callable[[Answers], Project],
 ) -> str:
-    everything = render({})
-    without = {
-        value: everything.keys() - render({"serving": [value]}).keys()
-        for _, value in choices(questions["serving"])
+    usual = render({})
+    projects = {
+        (name, called): render(answers)
+        for name, question in questions.items()
+        if "choices" in question
+        for called, answers in others(name, question)
     }
+    everything = {path: text for project in projects.values() for path, text in project.items()}
+    everything |= usual
+    documented: dict[str, str] = {}
+    for project in (*projects.values(), usual):
+        documented |= file_table(project["docs/files.md"].decode())
     ownership = Ownership(owners)
-    documented = file_table(everything["docs/files.md"].decode())
-    size = sum(map(len, everything.values()))
+    size = sum(map(len, usual.values()))
     lines = [
         "# Emitted files",
         "",
-        f"With every default, a project has {len(everything)} files, {size / 1024:,.0f} KiB.",
+        f"With every default, a project has {len(usual)} files, {size / 1024:,.0f} KiB. The others",
+        "here come with the answers that are named.",
         "`<package>` is the name of the project as a Python package.",
     ]
     for folder in sorted({path.rpartition("/")[0] for path in everything}):
@@ -207,18 +220,23 @@ def files_page(
         for path in sorted(everything):
             if path.rpartition("/")[0] == folder:
                 what = purpose(path, everything[path], documented)
-                only = [f"without `{value}`" for value in without if path in without[value]]
-                note = f"{what} Left out {only_when(only)}." if only else what
+                note = f"{what} {emitted_when(path, path in usual, projects)}".strip()
                 name = path.rpartition("/")[2]
                 rows.append([f"`{name}`", ownership.owner_of(path) or "", note])
         lines += table(["File", "Owner", "What it is"], rows)
     return "\n".join(lines)
 
 
-def only_when(alone: list[str]) -> str:
-    """A file that is missing when one value is chosen alone needs the other one."""
-    other = {"without `batch`": "without `realtime`", "without `realtime`": "without `batch`"}
-    return other[alone[0]]
+def emitted_when(path: str, usual: bool, projects: dict[tuple[str, str], Project]) -> str:
+    """Which single answers bring a file, or take one away that the defaults bring."""
+    found: dict[str, list[str]] = {}
+    for (name, called), project in projects.items():
+        if (path in project) != usual and name not in ("public_cloud", "warehouse"):
+            found.setdefault(name, []).append(called)
+    if not found:
+        return ""
+    said = "; ".join(f"{name} {', '.join(values)}" for name, values in found.items())
+    return f"Left out with {said}." if usual else f"Only with {said}."
 
 
 def file_table(text: str) -> dict[str, str]:
@@ -303,56 +321,6 @@ def at_update(pattern: str, seeds: list[str], skipped: list[str]) -> str:
 
 
 # Helpers -----------------------------------------------------------------------------------------
-
-
-def renderer(folder: Path) -> Callable[[Answers], Project]:
-    """A function from answers to the project that they give; equal answers are rendered once."""
-    template = folder / "template"
-    template.mkdir()
-    for name in TEMPLATE_PATHS:
-        source = ROOT / name
-        if source.is_dir():
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, template / name, ignore=ignore)
-        else:
-            shutil.copy(source, template)
-    known: dict[str, Project] = {}
-
-    def render(answers: Answers) -> Project:
-        key = json.dumps(answers, sort_keys=True)
-        if key not in known:
-            dest = folder / f"project-{len(known)}"
-            data = {"project_name": NAME, **answers}
-            run_copy(
-                *(str(template), dest),
-                data=data, defaults=True, quiet=True, settings=Settings(),
-            )  # fmt: skip
-            known[key] = contents(dest, data["project_name"])
-        return known[key]
-
-    return render
-
-
-def contents(project: Path, name: str) -> Project:
-    """Its files, with package and slug those of NAME, so that two names can be compared."""
-    found = {}
-    for path in project.rglob("*"):
-        if path.is_file():
-            inside, content = path.relative_to(project).as_posix(), path.read_bytes()
-            for separator in "-_":
-                own, usual = (text.lower().replace(" ", separator) for text in (name, NAME))
-                inside = inside.replace(own, usual)
-                content = content.replace(own.encode(), usual.encode())
-            found[inside] = content
-    return found
-
-
-def shown(path: str) -> str:
-    return path.replace(NAME.lower().replace(" ", "_"), "<package>")
-
-
-def listed(paths: Iterable[str]) -> str:
-    return ", ".join(f"`{shown(path)}`" for path in paths) or "no file"
 
 
 def paragraphs(text: str) -> list[str]:
