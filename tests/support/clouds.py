@@ -92,7 +92,10 @@ def azurite() -> Path:
     home = caches / "dayone-tests" / AZURITE
     if not (home / "node_modules/.bin/azurite-blob").exists():
         quiet = ("--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline")
-        subprocess.run(["npm", "install", "--prefix", home, *quiet, AZURITE], check=True)
+        home.mkdir(parents=True, exist_ok=True)
+        # Not --prefix: npm would then look for its own settings there.
+        (home / "package.json").write_text("{}", encoding="utf-8")
+        subprocess.run(["npm", "install", *quiet, AZURITE], cwd=home, check=True)
     return home / "node_modules/.bin"
 
 
