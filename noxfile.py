@@ -74,7 +74,7 @@ def projects(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def update(session: nox.Session) -> None:
-    """Updates of edited projects through seven versions, and kills: a seeded sample."""
+    """Updates of edited projects through nine versions, and kills: a seeded sample."""
     install(session, "test")
     session.run("pytest", *PARALLEL, *(session.posargs or UPDATE_TESTS))
 

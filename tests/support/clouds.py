@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,13 +37,6 @@ def folder(place: Workplace, at: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def aws(place: Workplace, at: Path) -> Iterator[Store]:
-    """S3, whose address the environment tells to all of its clients."""
-    with _bucket(place, at, "s3") as store:
-        yield store
-
-
-@contextmanager
 def speaks_s3(place: Workplace, at: Path) -> Iterator[Store]:
     """S3 as own machines have it: only the project's own settings say where it is."""
     with _bucket(place, at, "s3") as store:
@@ -56,12 +50,6 @@ def speaks_s3(place: Workplace, at: Path) -> Iterator[Store]:
             return seen
 
         yield Store(store.url, f"{store.words} --endpoint {endpoint}", fetch)
-
-
-@contextmanager
-def gcp(place: Workplace, at: Path) -> Iterator[Store]:
-    with _bucket(place, at, "gs") as store:
-        yield store
 
 
 @contextmanager
@@ -101,8 +89,8 @@ def azurite() -> Path:
 
 STORES: dict[str, Callable[[Workplace, Path], AbstractContextManager[Store]]] = {
     "folder": folder,
-    "aws": aws,
+    "aws": partial(_bucket, scheme="s3"),
     "speaks_s3": speaks_s3,
-    "gcp": gcp,
+    "gcp": partial(_bucket, scheme="gs"),
     "azure": azure,
 }

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -163,18 +164,6 @@ def stream(place: Workplace, folder: Path) -> Iterator[Source]:
 
 
 @contextmanager
-def bigquery(place: Workplace, folder: Path) -> Iterator[Source]:
-    with _warehouse(place, folder, "bigquery") as source:
-        yield source
-
-
-@contextmanager
-def snowflake(place: Workplace, folder: Path) -> Iterator[Source]:
-    with _warehouse(place, folder, "snowflake") as source:
-        yield source
-
-
-@contextmanager
 def _warehouse(place: Workplace, folder: Path, kind: str) -> Iterator[Source]:
     with held(place, kind, folder) as server:
         place.environment |= server.environment
@@ -206,6 +195,6 @@ SOURCES: dict[str, Callable[[Workplace, Path], AbstractContextManager[Source]]] 
     "mariadb": mariadb,
     "rest": rest,
     "stream": stream,
-    "bigquery": bigquery,
-    "snowflake": snowflake,
+    "bigquery": partial(_warehouse, kind="bigquery"),
+    "snowflake": partial(_warehouse, kind="snowflake"),
 }
