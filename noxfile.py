@@ -90,15 +90,27 @@ def data(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def full(session: nox.Session) -> None:
-    """Every case of what `update` and `data` sample, more kills and random lives; takes long.
+def ci(session: nox.Session) -> None:
+    """Pipelines of emitted projects, run as each forge would, with defects: a sample.
 
-    What the updates came to, with its date, goes into docs/explanation/what-is-proved.md.
+    Wants root, and what .ci/run installs.
     """
-    install(session, "data")
+    install(session, "ci")
+    session.run("pytest", *PARALLEL, *(session.posargs or ("-m", "not more", "tests/ci")))
+
+
+@nox.session(default=False)
+def full(session: nox.Session) -> None:
+    """Every case of what `update`, `data` and `ci` sample, more kills and random lives; takes long.
+
+    What the updates came to, with its date, goes into docs/explanation/what-is-proved.md, and which
+    jobs of the pipelines ran into docs/explanation/ci-proved.json.
+    """
+    install(session, "ci")
     env = {"DAYONE_FULL": "1", "DAYONE_RECORD": "1"}
     session.run("pytest", *PARALLEL, *UPDATE_TESTS, env=env)
     session.run("pytest", *PARALLEL, *DATA_TESTS, env=env)
+    session.run("pytest", *PARALLEL, "tests/ci", env=env)
 
 
 @nox.session(default=False)

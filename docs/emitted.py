@@ -15,14 +15,30 @@ TEMPLATE_PATHS = ("copier.yml", "includes", "hooks", "template")
 NAME = "My PoC"
 
 # What a question is answered with to see what it changes: text that the defaults do not hold.
-OTHER_TEXT = {
+OTHER_TEXT: dict[str, Any] = {
     "project_name": "Late flights",
     "description": "Says at departure which flights will arrive late.",
     "owner": "Operations analytics",
     "aws_region": "eu-north-1",
     "gcp_region": "europe-north1",
     "azure_location": "northeurope",
+    "data_owners": "@acme/data",
+    "model_owners": "@acme/models",
+    "platform_owners": "@acme/platform",
+    "security_owners": "@acme/security",
+    "organisation": True,
+    "package_index": "https://packages.example.com/simple",
+    "ca_bundle": "/etc/ssl/acme.pem",
+    "image_registry": "registry.example.com/mirror",
+    "runner_label": "linux-ml",
+    "forge_host": "git.example.com",
+    "mandatory_tags": "cost-center=4711",
 }
+OWNERS = ("data_owners", "model_owners", "platform_owners", "security_owners")
+ORGANISATION = (
+    *("package_index", "ca_bundle", "image_registry", "runner_label", "forge_host"),
+    "mandatory_tags",
+)
 # The other answers without which a question is not asked.
 ASKED_WITH: dict[str, dict[str, Any]] = {
     "public_cloud": {"cloud": "hybrid"},
@@ -30,6 +46,8 @@ ASKED_WITH: dict[str, dict[str, Any]] = {
     "gcp_region": {"cloud": "gcp"},
     "azure_location": {"cloud": "azure"},
     "warehouse": {"data_sources": ["files", "warehouse"]},
+    **{name: {"team_size": "large"} for name in OWNERS},
+    **{name: {"organisation": True} for name in ORGANISATION},
 }
 
 Answers = dict[str, Any]

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from emitted import (
     ASKED_WITH,
+    ORGANISATION,
     OTHER_TEXT,
     ROOT,
     Answers,
@@ -120,7 +121,7 @@ def questions_page(questions: dict[str, Any], render: Callable[[Answers], Projec
 
 def kind(question: dict[str, Any]) -> str:
     if "choices" not in question:
-        return "text"
+        return "yes or no" if question["type"] == "bool" else "text"
     return "one choice or more" if question.get("multiselect") else "one choice"
 
 
@@ -128,6 +129,8 @@ def default(name: str, question: dict[str, Any]) -> str:
     if name == "project_name":
         return "the name of the folder"
     value = question["default"]
+    if value in ("", False):
+        return "no" if value is False else "empty"
     return ", ".join(f"`{one}`" for one in value) if isinstance(value, list) else f"`{value}`"
 
 
@@ -138,8 +141,10 @@ def differences(
     start = render(ASKED_WITH.get(name, {}))
     if "choices" not in question:
         also = "Package and command are named after it. " if name == "project_name" else ""
-        files = listed(changed(start, render(ASKED_WITH.get(name, {}) | {name: OTHER_TEXT[name]})))
-        yield f"{also}It stands in {files}."
+        other = render(ASKED_WITH.get(name, {}) | {name: OTHER_TEXT[name]})
+        files = [*changed(start, other), *(other.keys() - start.keys())]
+        asks = f"asks for {', '.join(f'`{one}`' for one in ORGANISATION)}"
+        yield f"{also}It stands in {listed(files)}." if files else f"It {asks}."
         return
     for value, answers in others(name, question):
         other = render(answers)

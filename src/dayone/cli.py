@@ -174,6 +174,8 @@ Examples:
 - `dayone plan --diff -r v1.3.0` shows it as a patch, to that release
 
 - `dayone plan -d serving=batch -r :current:` shows what another answer would do
+
+- `dayone plan --markdown` writes it for a pull request
 """
 
 
@@ -186,9 +188,15 @@ def plan_command(
     data_file: DataFileOption = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show the changes as a patch.")] = False,
     as_json: JsonOption = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Show it as Markdown, as the text of a change.")
+    ] = False,
 ) -> None:
     """Show what an update or another answer would do to the project; touches nothing."""
     from dayone.plan import plan
+
+    if as_json and markdown:
+        raise UsageError("--json or --markdown: name one.")
 
     options = Evolve(
         project=project,
@@ -197,7 +205,8 @@ def plan_command(
         data=data or [],
         data_file=data_file,
     )
-    plan(options, Screen(json=as_json), diff=diff, as_json=as_json)
+    screen = Screen(json=as_json or markdown)
+    plan(options, screen, diff=diff, as_json=as_json, markdown=markdown)
 
 
 UPDATE_EXAMPLES = """

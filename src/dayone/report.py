@@ -1,5 +1,6 @@
 """An evolution in words: for the terminal, for JSON, and for the message of its commit."""
 
+import re
 from typing import Any
 
 from rich.text import Text
@@ -68,6 +69,47 @@ def summary(evolution: Evolution) -> str:
             *[f"migration: {migration.name}" for migration in evolution.migrations],
         ]
     )
+
+
+def as_markdown(evolution: Evolution) -> str:
+    """A plan as the text of a change on a forge."""
+    parts = [f"**{_versions(evolution)}** of {_code(evolution.source.name)}"]
+    if evolution.nothing_to_do:
+        return f"{parts[0]}\n\nNothing to do.\n"
+    sections = {
+        "Answers": [_plain(line) for line in answer_lines(evolution)],
+        "Conflicts": [f"{_code(one.path)}: {_plain(one.why)}" for one in evolution.conflicts],
+        "Edits at risk": [
+            f"{_code(risk.path)}: {_plain(risk.why)} → {_plain(risk.outcome)}"
+            for risk in evolution.at_risk
+        ],
+        "Files": [f"{change.kind}: {_described(change)}" for change in evolution.changes],
+        "Deleted here, so they stay away": [_code(path) for path in evolution.deleted],
+        "Yours and kept, though the template starts with others now": [
+            _code(path) for path in evolution.kept
+        ],
+        "Migrations that run": [_code(one.name) for one in evolution.migrations],
+    }
+    for title, lines in sections.items():
+        if lines:
+            parts += [f"### {title}", "\n".join(f"- {line}" for line in lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _described(change: Change) -> str:
+    moved = f"{_code(change.before)} → " if change.before else ""
+    yours = ", which you changed" if change.edited else ""
+    return f"{moved}{_code(change.path)} ({change.owner}){yours}"
+
+
+def _code(text: str) -> str:
+    """Text that Markdown shows as it is, in the letters of code."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{text}{fence}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\`*_<>\[\]#|])", r"\\\1", text)
 
 
 def would_run(evolution: Evolution) -> list[str]:

@@ -117,15 +117,34 @@ class Going:
         git(self.folder, "clone", "--quiet", str(self.place.folder), str(folder))
         return Workplace(folder, self.place.venv, dict(self.place.environment))
 
-    def write_back(self, place: Workplace, line: str, predictions: pl.DataFrame) -> pl.DataFrame:
-        """Score into a table of the database, where nothing was and then again; what is in it."""
-        made = {"predicted_by": pl.lit(None, pl.String), "predicted_at": pl.lit(None, pl.Datetime)}
-        empty, written = self.folder / "empty.parquet", self.folder / "written.parquet"
-        predictions.clear().with_columns(**made).write_parquet(empty)
-        place.program("fill.py", "sql", "predictions", empty)
-        sink = {"kind": "sql", "url_from": "SQL_URL", "table": "predictions", "own": True}
-        add_params(place, {"sinks": {"people": sink}})
+    def sinks(self, place: Workplace, predictions: pl.DataFrame) -> list[str]:
+        """Where predictions can go: a folder, and a database or bucket that is also a source."""
+        (self.folder / "share").mkdir()
+        share = {"kind": "files", "path": str(self.folder / "share/*.parquet"), "own": True}
+        sinks = {"share": share}
+        if "SQL_URL" in place.environment:
+            made = {"predicted_by": pl.String, "predicted_at": pl.Datetime}
+            empty = self.folder / "empty.parquet"
+            none = {name: pl.lit(None, dtype) for name, dtype in made.items()}
+            predictions.clear().with_columns(**none).write_parquet(empty)
+            place.program("fill.py", "sql", "predictions", empty)
+            sinks["desk"] = {"kind": "sql", "url_from": "SQL_URL", "table": "predictions"}
+            sinks["desk"]["own"] = True
+        if "object_store" in self.combination.sources.values():
+            sinks["lake"] = {"kind": "object_store", "url": f"{self.store.url}/written/*.parquet"}
+        add_params(place, {"sinks": sinks})
+        return list(sinks)
+
+    def write_back(self, place: Workplace, line: str, sink: str) -> pl.DataFrame:
+        """Score where nothing was, and then again; what is there."""
         for _ in range(2):
-            assert "written to people" in place.run(f"{line} --to people")
-        place.program("read.py", "predictions", written)
+            assert f"written to {sink}" in place.run(f"{line} --to {sink}")
+        folder = self.folder / "share"
+        if sink == "desk":
+            folder = self.folder / "desk"
+            folder.mkdir()
+            place.program("read.py", "predictions", folder / "predictions.parquet")
+        elif sink == "lake":
+            folder = self.store.fetch(self.folder / "lake") / "written"
+        [written] = folder.iterdir()
         return pl.read_parquet(written)

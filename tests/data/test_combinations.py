@@ -87,8 +87,8 @@ def test_the_champion_of_the_store_predicts(going: Going) -> None:
     kept = (going.home or going.store).fetch(going.folder / "kept")
     assert list(kept.glob("**/predictions/**/*.jsonl.gz"))
     assert not (other.folder / "storage").exists()
-    if "SQL_URL" in other.environment:
-        written = going.write_back(other, line, predictions)
+    for sink in going.sinks(other, predictions):
+        written = going.write_back(other, line, sink)
         assert written["predicted_by"].null_count() == 0
         same = written.select(predictions.columns).cast(dict(predictions.schema))
         assert_frame_equal(same, predictions, check_row_order=False)

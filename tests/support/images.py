@@ -84,8 +84,11 @@ print(store.champion().digest)
 def stand_ins(world: World) -> None:
     """Let there be what the Dockerfile begins FROM."""
     dockerfile = (ROOT / "template/deploy/Dockerfile.jinja").read_text()
+    known = {"python_version": stand_in.PYTHON, "docker_io": "docker.io", "ghcr_io": "ghcr.io"}
+    for name, value in known.items():
+        dockerfile = dockerfile.replace(f"{{{{ {name} }}}}", value)
     python, uv = re.findall(r"^ARG \w+_IMAGE=(.+)$", dockerfile, re.MULTILINE)
-    stand_in.python(world, python.replace("{{ python_version }}", stand_in.PYTHON))
+    stand_in.python(world, python)
     stand_in.uv(world, uv)
 
 

@@ -56,13 +56,14 @@ def state(project: Path) -> dict[str, object]:
     return {"files": files, "head": (project / ".git/HEAD").read_bytes(), **seen}
 
 
-def new_world(folder: Path, files: dict[str, str] | None = None) -> World:
+def new_world(folder: Path, files: dict[str, str] | None = None, **answers: str) -> World:
     """A template with the release v1.0.0, and a committed project of it."""
+    given = [part for name, value in answers.items() for part in ("-d", f"{name}={value}")]
     template = tiny_template(folder / "template", files)
     git(template, "tag", "v1.0.0")
     made = dayone(
         *("new", folder / "my-poc", "--template", template, "-r", "v1.0.0"),
-        *("--defaults", "--no-hooks"),
+        *("--defaults", "--no-hooks", *given),
     )
     assert made.code == 0, made.err
     world = World(template, folder / "my-poc")

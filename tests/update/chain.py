@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from jinja2 import Environment
+from jinja2 import Environment, FileSystemLoader
 
 from dayone.ownership import matches
 from support.git import git
@@ -26,7 +26,13 @@ from . import additions
 
 PACKAGE = "template/src/{{ package }}"
 MIGRATION = "2.0.0_rows_per_tree"
-JINJA = Environment()  # noqa: S701, as Copier's: no HTML is written
+# As Copier has it; no HTML is written.
+JINJA = Environment(  # noqa: S701
+    extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+BEFORE_FORGES = ["/.github", "/.secrets.baseline", "/renovate.json"]
 # What v2.0.0 renames in a project; a star stands for one name.
 RENAMED = {"src/*/plots.py": "src/*/pictures.py", "tools/demo.py": "tools/loop.py"}
 
@@ -47,15 +53,15 @@ class Pair(NamedTuple):
 
 
 def before_sources(template: Path) -> None:
-    """What the default answers give, by a template that has no questions about data and clouds.
+    """What the default answers give, by a template that has no questions after the fifth.
 
-    Neither these questions nor what is derived from them has a name, as in every older version.
+    It knows no forge either. Neither these questions nor what is derived from them has a name, as in every older version.
     """
     config = template / "copier.yml"
     text = config.read_text(encoding="utf-8")
     asked = _between(text, "\ncloud:\n", "\n# Derived: never asked")
     derived = _between(text, "\nhybrid: {", "\n# Migrations: ")
-    values = _defaults(yaml.safe_load(asked + derived))
+    values = _defaults(yaml.safe_load(asked + derived), template)
     name = re.compile(rf"\b({'|'.join(values)})\b")
     rows = re.findall(r"  - \|\n    {% if \w+ is defined and .*\n(?:    .*\n)+", text)
     rows = [row for row in rows if name.search(row)]
@@ -64,6 +70,7 @@ def before_sources(template: Path) -> None:
     config.write_text(text, encoding="utf-8")
     left_out = JINJA.from_string("\n".join(rows)).render(values)
     patterns = [line.strip() for line in left_out.splitlines() if line.strip().startswith("/")]
+    patterns += BEFORE_FORGES
     for path in (template / "template").rglob("*"):
         if path.is_dir():
             continue
@@ -81,8 +88,8 @@ def before_sources(template: Path) -> None:
     )
     _replace(
         template / "template/noxfile.py.jinja",
-        '"""Style, formatting, and nothing left over from an update."""',
-        '"""Style, formatting, and nothing that an update left over."""',
+        '"""Style, formatting, pipelines, and nothing left over from an update."""',
+        '"""Style, formatting, pipelines, and nothing that an update left over."""',
     )
 
 
@@ -163,7 +170,7 @@ def renames_and_removals(template: Path) -> None:
     _replace(report, "from .plots import Plot\n", "from .pictures import Plot\n")
     _replace(report, "= plots.make(", "= pictures.make(")
     _replace(report, "    plots.write(", "    pictures.write(")
-    _replace(report, "b64encode(plots.draw(", "b64encode(pictures.draw(")
+    _replace(report, "drawn = plots.draw(", "drawn = pictures.draw(")
     _replace(
         template / PACKAGE / "pictures.py",
         '"""The plots of an evaluation: ',
@@ -312,14 +319,15 @@ def _between(text: str, start: str, end: str) -> str:
     return text[text.index(start) : text.index(end)]
 
 
-def _defaults(questions: dict[str, Any]) -> dict[str, Any]:
+def _defaults(questions: dict[str, Any], template: Path) -> dict[str, Any]:
     """What is answered by default, and derived from it."""
+    jinja = JINJA.overlay(loader=FileSystemLoader(template))
     known: dict[str, Any] = {}
     for name, question in questions.items():
         default = question["default"]
         if isinstance(default, str):
-            default = JINJA.from_string(default).render(known)
-            default = default == "True" if question["type"] == "bool" else default
+            default = jinja.from_string(default).render(known)
+            default = default if question["type"] == "str" else yaml.safe_load(default)
         known[name] = default
     return known
 

@@ -167,7 +167,8 @@ def test_a_template_without_tags_goes_to_its_newest_commit(world: World) -> None
     git(world.template, "tag", "--delete", "v1.0.0", "v1.1.0")
     first = git(world.template, "rev-list", "--max-parents=0", "HEAD")
     answers = world.project / ".copier-answers.yml"
-    answers.write_text(answers.read_text().replace("v1.0.0", first[:7]))
+    # In quotes, as Copier writes it: one hash in twenty-seven has digits alone.
+    answers.write_text(answers.read_text().replace("v1.0.0", f"'{first[:7]}'"))
     assert planned(world)["to"] == git(world.template, "rev-parse", "--short", "HEAD")
 
 
@@ -211,3 +212,27 @@ def test_nothing_to_do(world: World) -> None:
 
 def test_the_project_is_the_current_folder(world: World) -> None:
     assert dayone("plan", cwd=world.project / "src").code == 0
+
+
+def test_it_can_be_the_text_of_a_change(world: World) -> None:
+    edit(world, "params.yaml", "seed: 1\n", "seed: 7\n")
+    edit(world, "alpha.txt", "alpha 3\n", "mine\n")
+    result = world.plan("--markdown")
+    assert result.code == 0, result.err
+    assert result.out.startswith("**v1.0.0 → v1.1.0** of `")
+    for line in (
+        "### Conflicts\n\n- `alpha.txt`: both sides changed the same lines\n",
+        "- added: `new.txt` (template)\n",
+        f"- renamed: `beta.txt` → `{BETA_RENAMED}` (template)\n",
+    ):
+        assert line in result.out, result.out
+    patch = world.plan("--markdown", "--diff").out
+    assert patch.startswith(result.out)
+    assert "\n```diff\ndiff --git " in patch
+    assert patch.endswith("\n```\n")
+
+
+def test_text_and_json_at_once_is_a_mistake(world: World) -> None:
+    result = world.plan("--markdown", "--json")
+    assert (result.code, result.out) == (2, "")
+    assert "--json or --markdown" in result.err

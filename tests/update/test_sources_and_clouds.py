@@ -4,39 +4,33 @@ What is theirs stays as it is; what both wrote is merged; an edit in a module th
 answer is in conflict, and on a branch.
 """
 
-import ast
-import json
-import shutil
 import subprocess
-import tomllib
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
-import yaml
-
-from support.cli import dayone
-from support.git import commit_all
 
 from . import ours, stock
 from .cases import NAME, Record
-from .chain import TAGS
 from .edits import WORDS
+from .moves import (
+    NEWEST,
+    Answers,
+    Edit,
+    Move,
+    append,
+    check_syntax,
+    difference,
+    edited,
+    plan,
+    replace,
+    same_edits,
+    there_and_back,
+    write,
+)
 from .projects import Templates, Tree, read_commit, read_tree, recorded_answers
 
-NEWEST = TAGS[-1]
 PACKAGE = "src/late_flights"
 BUCKETS = {"onprem": "s3", "hybrid": "s3", "aws": "s3", "gcp": "gs", "azure": "az"}
-Answers = Mapping[str, Any]
-Edit = Callable[[Path], None]
-
-
-class Move(NamedTuple):
-    """Answers of a project, and those that change."""
-
-    before: Answers
-    data: Answers
 
 
 MOVES = {
@@ -61,15 +55,15 @@ def use(answers: Answers) -> Edit:
 
     def edit(project: Path) -> None:
         sources = [kind for kind in answers.get("data_sources", ["files"]) if kind != "files"]
-        _replace(project / "params.yaml", "  leaves: 8\n", "  leaves: 12\n")
+        replace(project / "params.yaml", "  leaves: 8\n", "  leaves: 12\n")
         for kind in sources:
-            _append(project / "params.yaml", f"sources:\n  airports: {{kind: {kind}}}\n")
-            _write(project / "contracts/airports.odcs.yaml", "kind: DataContract\nname: airports\n")
+            append(project / "params.yaml", f"sources:\n  airports: {{kind: {kind}}}\n")
+            write(project / "contracts/airports.odcs.yaml", "kind: DataContract\nname: airports\n")
         use_store(project, BUCKETS[answers.get("cloud", "onprem")])
         dependency = '    "matplotlib>='
-        _replace(project / "pyproject.toml", dependency, f'    "geopy>=2,<3",\n{dependency}')
-        _append(project / "README.md", "\nOurs.\n")
-        _append(project / PACKAGE / "sources/files.py", f"\n\n{WORDS}\n")
+        replace(project / "pyproject.toml", dependency, f'    "geopy>=2,<3",\n{dependency}')
+        append(project / "README.md", "\nOurs.\n")
+        append(project / PACKAGE / "sources/files.py", f"\n\n{WORDS}\n")
 
     return edit
 
@@ -78,71 +72,13 @@ def use_store(project: Path, scheme: str) -> None:
     """The files that `use-store` changes, as it leaves them: DVC keeps the form of its own."""
     bucket = f"{scheme}://our-bucket/late-flights"
     versions = bucket.replace("az://", "azure://")
-    _replace(
+    replace(
         project / ".dvc/config",
         "    url = ../storage/dvc\n",
         f"    url = {versions}/dvc\n    region = us-east-1\n",
     )
     stores = f"MODEL_STORE={bucket}/models\nPREDICTION_STORE={bucket}/predictions\n"
-    _append(project / "deploy/stores.env", stores)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def _append(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
-
-
-def _replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{path} has {old!r} {text.count(old)} times"
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-# What must be there afterwards --------------------------------------------------------------------
-
-
-def edited(templates: Templates, tag: str, answers: Answers, edit: Edit, folder: Path) -> Path:
-    project = templates.project(tag, {**NAME, **answers}, folder)
-    edit(project)
-    commit_all(project, "Edited")
-    return project
-
-
-def same_edits(
-    templates: Templates, tag: str, project: Path, data: Answers, edit: Edit, began_with: Tree
-) -> Tree:
-    """A fresh copy with the answers as they change, what is yours as it began, and the edits."""
-    owner_of = templates.owners(tag).owner_of
-    folder = project.with_name(f"expected-{tag}-{len(list(project.parent.iterdir()))}")
-    shutil.copytree(templates.rendered(tag, {**recorded_answers(project), **data}), folder)
-    for path, file in began_with.items():
-        if owner_of(path) == "yours":
-            _write(folder / path, "")
-            (folder / path).write_bytes(file.data)
-    edit(folder)
-    return read_tree(folder)
-
-
-def difference(one: Tree, other: Tree) -> list[str]:
-    return sorted(path for path in {**one, **other} if one.get(path) != other.get(path))
-
-
-def check_syntax(tree: Tree) -> None:
-    """Each file is of the kind that its name says."""
-    readers: dict[str, Callable[[bytes], object]] = {
-        ".json": json.loads,
-        ".py": ast.parse,
-        ".toml": lambda data: tomllib.loads(data.decode()),
-        ".yaml": yaml.safe_load,
-        ".yml": yaml.safe_load,
-    }
-    for path, file in tree.items():
-        readers.get(Path(path).suffix, bytes)(file.data)
+    append(project / "deploy/stores.env", stores)
 
 
 # The tests ----------------------------------------------------------------------------------------
@@ -152,34 +88,8 @@ def check_syntax(tree: Tree) -> None:
 def test_edited_project_moves_there_and_back(
     name: str, templates: Templates, tmp_path: Path, record_property: Record
 ) -> None:
-    """As a fresh copy would be with the same edits; then again what it was."""
     record_property("edit", name)
-    move = MOVES[name]
-    edit = use(move.before)
-    project = edited(templates, NEWEST, move.before, edit, tmp_path / "project")
-    before = read_tree(project)
-    began_with = read_tree(templates.rendered(NEWEST, {**NAME, **move.before}))
-    expected = same_edits(templates, NEWEST, project, move.data, edit, began_with)
-    owner_of = templates.owners(NEWEST).owner_of
-
-    report = ours.update(project, NEWEST, move.data)
-
-    assert (report.code, report.said["result"]) == (ours.DONE, "updated")
-    tree = read_tree(project)
-    assert difference(tree, expected) == []
-    check_syntax(tree)
-    gone = {path for path in before if path not in tree}
-    listed = {one["path"] for one in report.said["changes"] if one["kind"] == "removed"}
-    assert gone == listed
-    assert [path for path in gone if owner_of(path) == "yours"] == []
-    yours = [path for path in before if owner_of(path) == "yours"]
-    assert [path for path in yours if tree[path] != before[path]] == []
-
-    report = ours.update(project, NEWEST, move.before)
-    assert report.said["result"] == "updated"
-    after = read_tree(project)
-    arrived = {path for path in tree if path not in before and owner_of(path) == "yours"}
-    assert difference(after, before | {path: tree[path] for path in arrived}) == []
+    there_and_back(MOVES[name], use(MOVES[name].before), templates, tmp_path)
 
 
 OFF, SAME_LINES = "switched off by an answer", "both sides changed the same lines"
@@ -199,7 +109,7 @@ def test_edit_in_a_module_that_goes_is_listed_before_and_kept_on_a_branch(
 
     def edit(project: Path) -> None:
         use(move.before)(project)
-        _append(project / path, f"\n\n{WORDS}\n")
+        append(project / path, f"\n\n{WORDS}\n")
 
     project = edited(templates, NEWEST, move.before, edit, tmp_path / "project")
     before, files = ours.state(project), read_tree(project)
@@ -228,8 +138,8 @@ def test_remote_that_was_set_and_goes_with_the_hybrid_is_listed(
     def edit(project: Path) -> None:
         use({"cloud": "hybrid"})(project)
         config = project / ".dvc/config"
-        _replace(config, "    url = ../storage/cloud\n", "    url = gs://our-cloud/dvc\n")
-        _replace(project / "residency.yaml", "remote: storage\n", "remote: cloud\n")
+        replace(config, "    url = ../storage/cloud\n", "    url = gs://our-cloud/dvc\n")
+        replace(project / "residency.yaml", "remote: storage\n", "remote: cloud\n")
 
     answers = {"cloud": "hybrid", "public_cloud": "gcp"}
     project = edited(templates, NEWEST, answers, edit, tmp_path / "project")
@@ -271,7 +181,7 @@ def test_edited_project_takes_a_version_and_answers_at_once(
         use(answers)(project)
         for module in (f"{PACKAGE}/sources/sql.py", f"{PACKAGE}/blobs/s3.py"):
             if module in began_with:
-                _append(project / module, f"\n\n{WORDS}\n")
+                append(project / module, f"\n\n{WORDS}\n")
 
     began_with = read_tree(templates.rendered(old, {**NAME, **answers}))
     project = edited(templates, old, answers, edit, tmp_path / "project")
@@ -287,7 +197,9 @@ def test_edited_project_takes_a_version_and_answers_at_once(
     check_syntax(tree)
     assert b"hardlink_lock = true" in tree[".dvc/config"].data
     assert b"our-bucket" in tree[".dvc/config"].data
-    defaults = {"changelog": True, "cloud": "onprem", "data_sources": ["files"]}
+    sources = {"cloud": "onprem", "data_sources": ["files"]}
+    teams = {"ci": "github", "team_size": "solo", "organisation": False}
+    defaults = {"changelog": True, **sources, **teams}
     new = {name: answer for name, answer in {**defaults, **data}.items() if name not in known}
     regions = {"aws_region": "eu-central-1"} if data.get("cloud") == "aws" else {}
     assert report.said["new_questions"] == new | regions
@@ -320,7 +232,7 @@ def test_no_answer_turns_one_module_into_another(templates: Templates, tmp_path:
     before, after = tmp_path / "before", tmp_path / "after"
     for path, file in modules.items():
         for folder in (before, after):
-            _write(folder / path, "")
+            write(folder / path, "")
         (after / path).write_bytes(file.data)
     for path in modules:
         (after / path).rename(before / path)
@@ -338,7 +250,7 @@ def test_plain_copier_takes_an_edited_module_away_in_silence(
 
     def edit(project: Path) -> None:
         use(move.before)(project)
-        _append(project / path, f"\n\n{WORDS}\n")
+        append(project / path, f"\n\n{WORDS}\n")
 
     project = edited(templates, NEWEST, move.before, edit, tmp_path / "project")
     files = read_tree(project)
@@ -347,13 +259,3 @@ def test_plain_copier_takes_an_edited_module_away_in_silence(
     assert not outcome.conflicts
     for kept in (".dvc/config", "deploy/stores.env", "params.yaml"):
         assert outcome.tree[kept] == files[kept]
-
-
-def plan(project: Path, data: Answers) -> dict[str, Any]:
-    given = [
-        f"--data={name}={','.join(value) if isinstance(value, list) else value}"
-        for name, value in data.items()
-    ]
-    result = dayone("plan", project, "--vcs-ref", NEWEST, "--json", *given)
-    assert result.code == 0, result.err
-    return dict(json.loads(result.out))

@@ -226,8 +226,8 @@ def _round(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def draw(plot: Plot) -> str:
-    """One plot as a standalone SVG document."""
+def draw(plot: Plot, then: Plot | None = None) -> str:
+    """One plot as a standalone SVG document; a line can be drawn over what it was ``then``."""
     bars = plot.template in ("bar_horizontal_sorted", "then_and_now")
     height = 1.2 + 0.26 * len(plot.records) if bars else 4.2
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
@@ -237,6 +237,10 @@ def draw(plot: Plot) -> str:
         axes.set_xlabel(plot.x.replace("_", " "))
         axes.set_ylabel("" if bars else plot.y.replace("_", " "))
         DRAWN[plot.template](axes, plot)
+        if then:
+            now = next(line for line in axes.lines if line.get_color() == BLUE)
+            before = axes.plot(_values(then, plot.x), _values(then, plot.y), color=GREY, zorder=1.5)
+            axes.legend([*before, now], ["then", "now"], frameon=False)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()

@@ -99,6 +99,7 @@ def page(template: Path, **values: Any) -> str:
     return environment.get_template(template.name).render(values)
 
 
-def picture(plot: Plot) -> str:
+def picture(plot: Plot, then: Plot | None = None) -> str:
     """The picture as a data URI. As images, the SVGs cannot disturb each other's identifiers."""
-    return "data:image/svg+xml;base64," + base64.b64encode(plots.draw(plot).encode()).decode()
+    drawn = plots.draw(plot, then).encode()
+    return "data:image/svg+xml;base64," + base64.b64encode(drawn).decode()

@@ -68,12 +68,16 @@ def check(settings: Settings) -> None:
         )
 
 
-def check_sink(name: str, kind: str, own: bool) -> None:
-    """Raise ResidencyError when predictions for sensitive data would go where the cloud may be."""
+def check_sink(name: str, kind: str, own: bool, url: str = "") -> None:
+    """Raise ResidencyError when predictions for sensitive data would go where the cloud may be.
+
+    Warehouses, buckets of Google and Azure and that of the remote always are in it.
+    """
     columns = sensitive()
-    if not columns or (own and kind != "warehouse"):
+    public = kind == "warehouse" or url.startswith(("gs://", "az://")) or _in_cloud(url)
+    if not columns or (own and not public):
         return
-    way_out = "" if kind == "warehouse" else "; if not, say `own: true` there"
+    way_out = "" if public else "; if not, say `own: true` there"
     raise ResidencyError(
         f"{', '.join(columns)}: sensitive, and predictions from it stay on own machines, while "
         f"sinks.{name} of params.yaml may be in the cloud{way_out}"

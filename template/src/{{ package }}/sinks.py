@@ -1,4 +1,7 @@
-"""Where predictions go besides a file: to what `sinks` in params.yaml names, by the id of each row.
+"""Where predictions go besides `--output`: to what `sinks` in params.yaml names.
+
+A table, an API or a topic takes each row by its id. Where files are kept, one takes all rows of the
+table that was scored, under its name.
 
 The options of a sink are those of a source of its kind. ``own: true`` says that it is on own
 machines and not in a cloud.
@@ -6,6 +9,7 @@ machines and not in a cloud.
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -38,18 +42,21 @@ def find(name: str, project: Params) -> Sink:
     given = dict(project.sinks[name])
     own = given.pop("own", False) is True
     options = datasets.parse_options(f"sinks.{name}", given)
-    if not hasattr(sources.kind(options.kind), "write"):
+    kind = sources.kind(options.kind)
+    if not (hasattr(kind, "write") or hasattr(kind, "put")):
         raise SinkError(f"sinks.{name}: nothing can be written to the kind {options.kind}")
     return Sink(name, options, own)
 
 
-def write(sink: Sink, predictions: Path, id: str) -> None:
-    """Write what `score` put into a file; rows of the same id are replaced.
+def write(sink: Sink, predictions: Path, id: str, name: str) -> None:
+    """Write what `score` put into a file for the table of this name.
 
-    Nothing is written when an id is missing or stands in two rows. Raises SinkError when the sink
-    does not take them all.
+    Rows of the same id are replaced; of files, the one for a table of the same name. Nothing is
+    written when an id is missing or stands in two rows. Raises SinkError when the sink does not
+    take them all.
     """
     _check(predictions, id)
+    kind = sources.kind(sink.options.kind)
     with pq.ParquetFile(predictions, pre_buffer=False) as file:
         metadata, rows = file.schema_arrow.metadata, file.metadata.num_rows
         made = {
@@ -57,16 +64,22 @@ def write(sink: Sink, predictions: Path, id: str) -> None:
             MADE_AT: pl.lit(metadata[b"scored_at"].decode()).str.to_datetime(time_zone="UTC"),
         }
         done = 0
-        for batch in file.iter_batches(BATCH_ROWS):
-            table = pl.DataFrame(pl.from_arrow(batch)).with_columns(**made)
-            try:
-                sources.kind(sink.options.kind).write(sink.options, table, [id])
-            except ProjectError as error:
-                raise SinkError(
-                    f"{sink.name}: {error}; {done:,} of {rows:,} predictions were written, and all "
-                    f"are in {predictions}: score again, which replaces them"
-                ) from None
-            done += table.height
+        try:
+            if hasattr(kind, "put"):
+                with TemporaryDirectory(dir=predictions.parent) as folder:
+                    whole = Path(folder) / predictions.name
+                    pl.scan_parquet(predictions).with_columns(**made).sink_parquet(whole)
+                    kind.put(sink.options, whole, name)
+                return
+            for batch in file.iter_batches(BATCH_ROWS):
+                table = pl.DataFrame(pl.from_arrow(batch)).with_columns(**made)
+                kind.write(sink.options, table, [id])
+                done += table.height
+        except (ProjectError, OSError) as error:
+            raise SinkError(
+                f"{sink.name}: {error}; {done:,} of {rows:,} predictions were written, and all "
+                f"are in {predictions}: score again, which replaces them"
+            ) from None
 
 
 def _check(predictions: Path, id: str) -> None:

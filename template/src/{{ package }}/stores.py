@@ -13,8 +13,10 @@ from dvc.config import Config, ConfigError
 from . import blobs
 from .blobs import Location
 from .errors import ProjectError
-from .settings import REGION, STORES
+from .settings import REGION, STORES, Settings
 
+# Where they lie until `use-store` names another place.
+OWN = Path("storage")
 # Below the place that is used, beside the folders models and predictions.
 VERSIONS = "/dvc"
 SCHEMES = {"az": "azure"}
@@ -38,6 +40,21 @@ def use_store(place: str, endpoint: str | None = None, account: str | None = Non
     """
     point("storage", place, endpoint, account)
     return use("storage")
+
+
+def shared(settings: Settings) -> list[str]:
+    """The stores that others may use as well: all that are not in storage/."""
+    places = [str(settings.model_store), str(settings.prediction_store), versions()]
+    own = OWN.resolve()
+    return [place for place in places if not Path(place).resolve().is_relative_to(own)]
+
+
+def versions() -> str:
+    """The folder or the URL where DVC keeps versions, by its default remote."""
+    try:
+        return _remote(Config.from_cwd()["core"]["remote"])["url"]
+    except (ConfigError, KeyError) as error:
+        raise UseStoreError(f".dvc/config names no default remote: {error}") from None
 
 
 def point(remote: str, place: str, endpoint: str | None, account: str | None) -> None:

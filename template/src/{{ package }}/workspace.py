@@ -35,23 +35,37 @@ def make(project: Path, folder: Path, settings: Settings) -> str:
 
     What was in the folder is removed.
     """
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
     commit = _head(project)
     if commit is not None:
-        _unpack(project, commit, folder)
+        check_out(project, commit, folder)
     elif settings.git_commit:
         commit = settings.git_commit
+        _empty(folder)
         _copy(project, folder)
+        _write_dvc_config(project, folder)
     else:
         raise WorkspaceError(
             "retrain uses the committed code, and this folder has no commit: commit it, or set "
             "GIT_COMMIT where there is no git"
         )
-    _write_dvc_config(project, folder)
     _link_landing(project, folder)
     return commit
+
+
+def check_out(project: Path, tree: str, folder: Path) -> None:
+    """Fill the folder with the files of a commit, or of another tree of git, set up for DVC.
+
+    What was in the folder is removed.
+    """
+    _empty(folder)
+    _unpack(project, tree, folder)
+    _write_dvc_config(project, folder)
+
+
+def _empty(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
 
 
 def _link_landing(project: Path, folder: Path) -> None:
@@ -83,9 +97,9 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _unpack(project: Path, commit: str, folder: Path) -> None:
-    """The files of the commit below the project's folder, which may be a part of the repository."""
-    command = ["git", "archive", "--format=tar", commit]
+def _unpack(project: Path, tree: str, folder: Path) -> None:
+    """The files of the tree below the project's folder, which may be a part of the repository."""
+    command = ["git", "archive", "--format=tar", tree]
     with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE) as archive:
         assert archive.stdout is not None
         with tarfile.open(fileobj=archive.stdout, mode="r|") as files:

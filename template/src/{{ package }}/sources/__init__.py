@@ -8,7 +8,12 @@ which gives what is new since a position, or everything for None. Some also have
 
     write(options: Options, table: pl.DataFrame, key: list[str]) -> None
 
-which brings predictions back to where people work; rows with the same key are replaced.
+which brings predictions back to where people work; rows with the same key are replaced. Those that
+keep files have instead
+
+    put(options: Options, file: Path, name: str) -> None
+
+which takes a Parquet file with the predictions for the table of this name.
 """
 
 import os

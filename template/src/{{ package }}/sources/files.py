@@ -1,15 +1,19 @@
 """Tables in files of this machine: a file or a glob."""
 
 import hashlib
+import os
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
 import polars as pl
 
-from . import Batch, Position, Reading, SourceError, formats
 from . import Options as Base
+from . import Position, Reading, SourceError, formats
 
 PATTERN = re.compile(r"[*?\[]")
 
@@ -27,16 +31,35 @@ class Options(Base):
 
 
 def read(options: Options, after: Position | None) -> Reading:
-    """The files that are new, by name; all files when one that was read has changed or is gone.
-
-    The position has the sha256 of each file that was read.
-    """
+    """The files that are new, each known by its sha256 (see formats.reading)."""
     found = find(options.path)
     digests = {name: _digest(path) for name, path in found.items()}
-    known = after or {}
-    anew = any(digests.get(name) != digest for name, digest in known.items())
-    documents = any(formats.is_json(path) for path in found.values())
-    return Reading(_batches(options, found, digests, {} if anew else known), anew, documents)
+
+    def rows(name: str) -> Iterator[pl.DataFrame]:
+        yield from formats.read(found[name], options.separator, options.encoding)
+        if _digest(found[name]) != digests[name]:
+            raise SourceError(f"{found[name]} has changed while it was read: try again")
+
+    return formats.reading(digests, after, rows)
+
+
+def put(options: Options, file: Path, name: str) -> None:
+    """Put a Parquet file in the place of the one of this name; who reads sees one of the two.
+
+    Its folder must be there: one that is made where a file server is not mounted helps nobody.
+    """
+    target = Path(formats.target(options.path, name))
+    unfinished = target.with_name(f"{target.name}.{uuid4().hex}.unfinished")
+    try:
+        shutil.copyfile(file, unfinished)
+        with unfinished.open("rb") as copy:
+            os.fsync(copy.fileno())
+        unfinished.replace(target)
+    except OSError as error:
+        raise SourceError(f"{target} cannot be written: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
 
 
 def find(pattern: str) -> dict[str, Path]:
@@ -55,20 +78,6 @@ def find(pattern: str) -> dict[str, Path]:
     if not files:
         raise SourceError(f"no file is named like {pattern}")
     return {path.relative_to(folder).as_posix(): path for path in files}
-
-
-def _batches(
-    options: Options, found: dict[str, Path], digests: dict[str, str], known: Position
-) -> Iterator[Batch]:
-    for name, path in found.items():
-        if name in known:
-            continue
-        for rows in formats.read(path, options.separator, options.encoding):
-            yield Batch(rows, None)
-        if _digest(path) != digests[name]:
-            raise SourceError(f"{path} has changed while it was read: try again")
-        known = known | {name: digests[name]}
-        yield Batch(pl.DataFrame(), known)
 
 
 def _digest(path: Path) -> str:

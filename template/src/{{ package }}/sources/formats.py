@@ -3,7 +3,7 @@
 import csv
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedReader, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Literal
@@ -14,13 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .. import duck
-from . import BATCH_ROWS, SourceError, json_rows
+from . import BATCH_ROWS, Batch, Position, Reading, SourceError, json_rows
 
 Encoding = Literal["utf-8", "utf-16", "latin-1"]
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
 COMPRESSED = (".gz", ".zst")
+TARGET = re.compile(r"[^*?\[]*\*?[^*?\[/]*\.parquet")
 # A line that is longer is no row: most often a quote is not closed, or it is no such file.
 LINE_BYTES = 16 * 1024**2
 BATCH_BYTES = 64 * 1024**2
@@ -70,8 +71,39 @@ def read(
         raise SourceError(f"{path} cannot be read as a table: {error}") from None
 
 
-def is_json(path: Path) -> bool:
-    return _suffix(path) in JSON_LINES
+def reading(
+    found: dict[str, str], after: Position | None, rows: Callable[[str], Iterator[pl.DataFrame]]
+) -> Reading:
+    """What is new in files, of which each has a tag that changes when it does, by its name.
+
+    That is the files that were not there, or all when one that was read has changed or is gone. The
+    position has the tag of each that was read.
+    """
+    known = after or {}
+    anew = any(found.get(name) != tag for name, tag in known.items())
+    documents = any(_suffix(Path(name)) in JSON_LINES for name in found)
+    return Reading(_batches(found, {} if anew else known, rows), anew, documents)
+
+
+def _batches(
+    found: dict[str, str], known: Position, rows: Callable[[str], Iterator[pl.DataFrame]]
+) -> Iterator[Batch]:
+    for name, tag in found.items():
+        if name not in known:
+            for table in rows(name):
+                yield Batch(table, None)
+            known = known | {name: tag}
+            yield Batch(pl.DataFrame(), known)
+
+
+def target(pattern: str, name: str) -> str:
+    """The Parquet file that a pattern names for a table; raise SourceError when it names none."""
+    if not TARGET.fullmatch(pattern):
+        raise SourceError(
+            f"{pattern} names no Parquet file to write: it ends in .parquet, where a * stands for "
+            "the name of the table that was scored, as in late/*.parquet"
+        )
+    return pattern.replace("*", name)
 
 
 def _suffix(path: Path) -> str:

@@ -13,8 +13,8 @@ import fsspec
 import polars as pl
 from pydantic import Field
 
-from . import Batch, Position, Reading, SourceError, formats, hidden
 from . import Options as BaseOptions
+from . import Position, Reading, SourceError, formats, hidden
 
 # Seconds to connect, and to wait for an answer.
 CONNECT, ANSWER = 10, 60
@@ -39,35 +39,31 @@ class Options(BaseOptions):
 
 
 def read(options: Options, after: Position | None) -> Reading:
-    """The objects that are new, by name; all of them when one that was read has changed or is gone.
-
-    The position has the entity tag and the size of each object that was read.
-    """
+    """The objects that are new, each known by entity tag and size (see formats.reading)."""
     store = _store(options)
     found = _found(options, store)
-    known = after or {}
-    anew = any(found.get(name) != tag for name, tag in known.items())
-    documents = any(formats.is_json(Path(name)) for name in found)
-    return Reading(_batches(options, store, found, {} if anew else known), anew, documents)
+    return formats.reading(found, after, lambda name: _rows(options, store, name, found[name]))
+
+
+def put(options: Options, file: Path, name: str) -> None:
+    """Put a Parquet file in the place of the object of this name; who reads sees one of the two."""
+    url = formats.target(options.url, name)
+    store = _store(options)
+    try:
+        store.put_file(str(file), url.partition("://")[2])
+    except Exception as error:
+        raise _failed(url, error, "written") from None
 
 
 def _store(options: Options) -> Any:
     scheme = options.url.partition(":")[0]
+    s3 = {"connect_timeout": CONNECT, "read_timeout": ANSWER, "retries": {"max_attempts": 3}}
+    account = os.environ.get("AZURE_STORAGE_ACCOUNT")
+    az = {"account_name": account, "anon": False, "connection_timeout": CONNECT}
     settings: dict[str, dict[str, Any]] = {
-        "s3": {
-            "config_kwargs": {
-                "connect_timeout": CONNECT,
-                "read_timeout": ANSWER,
-                "retries": {"max_attempts": 3},
-            }
-        },
+        "s3": {"config_kwargs": s3},
         "gs": {"timeout": ANSWER},
-        "az": {
-            "account_name": os.environ.get("AZURE_STORAGE_ACCOUNT"),
-            "anon": False,
-            "connection_timeout": CONNECT,
-            "read_timeout": ANSWER,
-        },
+        "az": {**az, "read_timeout": ANSWER},
     }
     try:
         return fsspec.filesystem(
@@ -76,7 +72,7 @@ def _store(options: Options) -> Any:
     except ImportError as error:
         raise SourceError(f"{options.url}: {error}; add it to the group train") from None
     except Exception as error:
-        raise _unreadable(options.url, error) from None
+        raise _failed(options.url, error) from None
 
 
 def _found(options: Options, store: Any) -> dict[str, str]:
@@ -87,7 +83,7 @@ def _found(options: Options, store: Any) -> dict[str, str]:
     except FileNotFoundError:
         infos = {}
     except Exception as error:
-        raise _unreadable(options.url, error) from None
+        raise _failed(options.url, error) from None
     found = {name: _tag(info) for name, info in sorted(infos.items()) if info["type"] == "file"}
     if not found:
         raise SourceError(f"{options.url}: there is no such object, or no such bucket")
@@ -98,38 +94,25 @@ def _tag(info: dict[str, Any]) -> str:
     return f"{info.get('ETag') or info.get('etag')} {info['size']}"
 
 
-def _batches(
-    options: Options, store: Any, found: dict[str, str], known: Position
-) -> Iterator[Batch]:
-    scheme = options.url.partition(":")[0]
-    for name, tag in found.items():
-        if name in known:
-            continue
-        with TemporaryDirectory() as folder:
-            copy = Path(folder) / name.rpartition("/")[2]
-            url = f"{scheme}://{name}"
-            _fetch(store, name, tag, copy, url)
-            try:
-                for rows in formats.read(copy, options.separator, options.encoding):
-                    yield Batch(rows, None)
-            except SourceError as error:
-                raise SourceError(str(error).replace(str(copy), url)) from None
-        known = known | {name: tag}
-        yield Batch(pl.DataFrame(), known)
+def _rows(options: Options, store: Any, name: str, tag: str) -> Iterator[pl.DataFrame]:
+    """The rows of an object as it was found; raise SourceError when it is another by now."""
+    url = f"{options.url.partition(':')[0]}://{name}"
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / name.rpartition("/")[2]
+        try:
+            store.get_file(name, str(copy))
+            now = _tag(store.info(name))
+        except Exception as error:
+            raise _failed(url, error) from None
+        if now != tag:
+            raise SourceError(f"{url} has changed while it was read: try again")
+        try:
+            yield from formats.read(copy, options.separator, options.encoding)
+        except SourceError as error:
+            raise SourceError(str(error).replace(str(copy), url)) from None
 
 
-def _fetch(store: Any, name: str, tag: str, copy: Path, url: str) -> None:
-    """A copy of the object as it was found; raise SourceError when it is another by now."""
-    try:
-        store.get_file(name, str(copy))
-        now = _tag(store.info(name))
-    except Exception as error:
-        raise _unreadable(url, error) from None
-    if now != tag:
-        raise SourceError(f"{url} has changed while it was read: try again")
-
-
-def _unreadable(url: str, error: Exception) -> SourceError:
+def _failed(url: str, error: Exception, done: str = "read") -> SourceError:
     """The three clients share no class of errors, and their messages are of many kinds."""
     said = hidden(error, *(os.environ.get(name, "") for name in SECRETS))
-    return SourceError(f"{url} cannot be read: {type(error).__name__}: {said}")
+    return SourceError(f"{url} cannot be {done}: {type(error).__name__}: {said}")
