@@ -5,6 +5,7 @@ describes; `python docs/generate.py` prints all pages.
 """
 
 import ast
+import json
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,9 @@ from emitted import (
     shown,
 )
 
+PROVED = ROOT / "docs/explanation/ci-proved.json"
+FORGES = {"github": "GitHub", "gitlab": "GitLab", "azure_devops": "Azure DevOps"}
+
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages to the site."""
@@ -47,6 +51,19 @@ def on_files(files: Any, config: Any) -> Any:
     for name, text in pages().items():
         files.append(File.generated(config, f"reference/{name}", content=text))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the table of what was proved in its place."""
+    return markdown.replace("<!-- proved -->", proved())
+
+
+def proved() -> str:
+    """The jobs of each forge, and how far the tests came with them."""
+    record = json.loads(PROVED.read_text(encoding="utf-8"))
+    jobs = {job: None for known in record.values() for job in known}
+    rows = [[f"`{job}`", *(record.get(forge, {}).get(job, "") for forge in FORGES)] for job in jobs]
+    return "\n".join(table(["Job", *FORGES.values()], rows))
 
 
 def pages() -> dict[str, str]:

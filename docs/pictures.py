@@ -17,7 +17,7 @@ from PIL import Image
 WIDTH = 1000
 COLOURS = 64
 PICTURES = Path(__file__).parent / "pictures"
-HEIGHTS = {"report": 1745, "observation": 2155}
+HEIGHTS = {"report": 1745, "observation": 2155, "change": 1800}
 QUIET = (
     "--disable-background-networking",
     "--disable-component-update",

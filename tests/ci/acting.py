@@ -122,7 +122,8 @@ def _machine(folder: Path, noted: tuple[str, ...]) -> dict[str, str]:
     found = shutil.which("act", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert found, "act is not installed"
     (tools / "act").symlink_to(found)
-    return environment | {"PATH": f"{tools}:{environment['PATH']}"}
+    # Podman's network wants iptables from the last one.
+    return environment | {"PATH": f"{tools}:{environment['PATH']}:/usr/sbin"}
 
 
 def _platforms(project: Path) -> list[str]:

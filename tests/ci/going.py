@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -72,7 +72,7 @@ def _pushed(forge: Forge, answers: tuple[str, ...], quick: bool) -> Path:
     # What the hooks of a commit would refuse is for the pipelines to find.
     git(folder, "config", "core.hooksPath", os.devnull)
     shutil.rmtree(folder / ".venv", ignore_errors=True)
-    ask(folder, _answering())
+    ask(folder, database())
     commit_all(folder, "Ask another database of holes")
     return folder
 
@@ -256,6 +256,18 @@ def sampled(forge: Forge, defects: Iterable[str] = DEFECTS) -> list[Any]:
     ]
 
 
+# Where time is short, each job runs on one forge with nothing cut; the tests of a project run with
+# tests/project as well.
+REALLY: dict[Forge, set[str]] = {"github": {"scans", "loop"}, "gitlab": {"lint", "data", "alerts"}}
+
+
+def shared_out(forge: Forge, jobs: Iterable[str]) -> list[Any]:
+    """Each of these jobs for a test of this forge."""
+    return [
+        pytest.param(job, marks=[] if job in REALLY[forge] else [pytest.mark.more]) for job in jobs
+    ]
+
+
 def seed(project: Path, defect: str) -> str:
     """Commit a defect on a branch `change`, and push it; the job that must go red."""
     return propose(project, defect, DEFECTS[defect].make) or DEFECTS[defect].job
@@ -278,12 +290,23 @@ def _forge(project: Path) -> Forge:
 
 
 class _Holes(BaseHTTPRequestHandler):
-    """Answers like OSV: nothing is known of any package."""
+    """Answers like OSV."""
+
+    known: Mapping[str, str] = {}  # the holes of packages, by their names
 
     def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        asked = json.loads(self.rfile.read(length))
-        body = json.dumps({"results": [{} for _ in asked["queries"]]}).encode()
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        holes = [self.known.get(query["package"]["name"]) for query in asked["queries"]]
+        self._answer({"results": [{"vulns": [{"id": hole}]} if hole else {} for hole in holes]})
+
+    def do_GET(self) -> None:
+        hole = self.path.rpartition("/")[2]
+        names = [name for name, known in self.known.items() if known == hole]
+        affected = [{"package": {"name": name, "ecosystem": "PyPI"}} for name in names]
+        self._answer({"id": hole, "modified": "2026-01-01T00:00:00Z", "affected": affected})
+
+    def _answer(self, content: Any) -> None:
+        body = json.dumps(content).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -295,9 +318,10 @@ class _Holes(BaseHTTPRequestHandler):
 
 
 @cache
-def _answering() -> str:
+def database(**known: str) -> str:
     """Where a database of holes answers, as long as this process lives."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Holes)
+    handler = type("_Known", (_Holes,), {"known": known})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}"
 

@@ -238,7 +238,7 @@ def test_first_pipeline_is_green(place: Place) -> None:
     assert files == {"change.html", "change.md"}
     assert (ran["image"].artifacts["sbom-1"] / "sbom.cdx.json").is_file()
     for name in ran:
-        if " " not in name:
+        if " " not in name and name != "image":  # which is cut
             proved("azure_devops", name, "executed")
 
 

@@ -79,6 +79,7 @@ def test_features_that_are_worse_are_refused_and_words_are_not(place: Workplace)
     assert "Refused" in place.run(f"nox -s change -- {base}", 1)
 
 
+@pytest.mark.more
 def test_own_data_are_judged_where_their_versions_are_shared(
     place: Workplace, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_own_data_are_judged_where_their_versions_are_shared(
     assert not list((tmp_path / "shared").glob("models/*"))
 
 
+@pytest.mark.more
 def test_a_source_that_no_runner_reaches(place: Workplace) -> None:
     rewrite(
         place,

@@ -186,10 +186,7 @@ def first_push(project: Path, folder: Path, job: str, **more: Any) -> Ran:
     return ran
 
 
-# The tests of a project run with tests/project as well.
-@pytest.mark.parametrize(
-    "job", [pytest.param(job, marks=[pytest.mark.more] if job == "tests" else []) for job in JOBS]
-)
+@pytest.mark.parametrize("job", going.shared_out("github", JOBS))
 def test_first_push_is_green(project: Path, tmp_path: Path, job: str) -> None:
     """As a newcomer pushes it: there is no commit to compare with."""
     ran = first_push(project, tmp_path / "runner", job, python=PYTHON if job == "tests" else "")

@@ -13,7 +13,7 @@ import yaml
 
 from ci.acting import PYTHONS
 from ci.gitlab_runner import GitLab
-from ci.going import DEFECTS, EVERY, propose, proved, pushed, restore, sampled, seed
+from ci.going import DEFECTS, EVERY, propose, proved, pushed, restore, sampled, seed, shared_out
 from support import stand_in
 from support.containers import World
 from support.git import commit_all, git
@@ -217,15 +217,14 @@ def test_a_tag_makes_a_release(answers: str, gitlab: GitLab, tmp_path: Path) -> 
 # Jobs that run ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "job", [*ALWAYS, pytest.param(TESTS[1], marks=pytest.mark.more), "data", "alerts"]
-)
+@pytest.mark.parametrize("job", shared_out("gitlab", [*ALWAYS, TESTS[1], "data", "alerts"]))
 def test_a_job_is_green_in_a_new_project(job: str, whole: Path, gitlab: GitLab) -> None:
     ran = gitlab.push(whole, job)
     assert ran.passed == {job}, ran.said[-6000:]
     proved("gitlab", job.partition(":")[0], "executed")
 
 
+@pytest.mark.more
 def test_the_loop_is_green_and_leaves_its_report(whole: Path, gitlab: GitLab) -> None:
     ran = gitlab.push(whole, "loop")
     assert ran.passed == {"loop"}, ran.said[-6000:]
@@ -234,6 +233,7 @@ def test_the_loop_is_green_and_leaves_its_report(whole: Path, gitlab: GitLab) ->
     proved("gitlab", "loop", "executed")
 
 
+@pytest.mark.more
 @pytest.mark.xdist_group("containers")
 def test_the_images_are_green(whole: Path, tmp_path: Path) -> None:
     """In a world with an engine, on images that stand in for those of a registry."""

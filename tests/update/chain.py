@@ -55,7 +55,8 @@ class Pair(NamedTuple):
 def before_sources(template: Path) -> None:
     """What the default answers give, by a template that has no questions after the fifth.
 
-    It knows no forge either. Neither these questions nor what is derived from them has a name, as in every older version.
+    It knows no forge either. Neither these questions nor what is derived from them has a name, as
+    in every older version.
     """
     config = template / "copier.yml"
     text = config.read_text(encoding="utf-8")
