@@ -236,7 +236,7 @@ def _nesting_warning(dest: Path, outer: Path | None) -> list[str]:
         return []
     return [
         f"{dest} lies in the git repository {outer}: it gets no repository of its own, "
-        "and what to commit is left to you."
+        "no forge reads its pipelines there, and what to commit is left to you."
     ]
 
 

@@ -64,7 +64,7 @@ def test_no_git(template: Path, dest: Path) -> None:
     ("given", "words"),
     [
         ("projct_name=x", ("projct_name", "Did you mean project_name?")),
-        ("zzz=x", ("zzz", "There are: aws_region, azure_location, cloud")),
+        ("zzz=x", ("zzz", "There are: aws_region, azure_location, ca_bundle")),
         ("slug=x", ("slug", "follows from other answers")),
         ("package=x", ("package", "follows from other answers")),
         ("owner", ("NAME=VALUE", "'owner'")),

@@ -17,6 +17,11 @@ QUESTIONS = {
     and question.get("when") is not False
     and question.get("ask") is not False
 }
+TEXTS = [
+    name
+    for name, question in QUESTIONS.items()
+    if "choices" not in question and question["type"] == "str"
+]
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -25,7 +30,7 @@ def test_every_question_has_a_default_and_says_that_it_can_be_changed(name: str)
     assert "can be changed later" in QUESTIONS[name]["help"]
 
 
-@pytest.mark.parametrize("name", [name for name in QUESTIONS if "choices" not in QUESTIONS[name]])
+@pytest.mark.parametrize("name", TEXTS)
 def test_free_text_has_a_validator(name: str) -> None:
     assert QUESTIONS[name]["validator"]
 

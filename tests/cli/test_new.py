@@ -153,6 +153,9 @@ def test_questions_are_asked_and_then_consent(template: Path, dest: Path) -> Non
         ("How are predictions", "\r"),
         ("Where will data", "\r"),
         ("Where does the data", "\r"),
+        ("Where will changes", "\r"),
+        ("How many people", "\r"),
+        ("Has your organisation", "\r"),
         ("Start a git repository", "n"),
     ]
     result = talk(["new", dest, "--template", template], keys=keys)
@@ -170,6 +173,19 @@ def test_answers_bring_questions_of_their_own(template: Path, dest: Path) -> Non
         ("In which region of Google", "\r"),
         ("Where does the data", f"{down * 3} \r"),
         ("Which warehouse", f"{down}\r"),
+        ("Where will changes", f"{down}\r"),
+        ("How many people", f"{down}\r"),
+        ("Who reviews changes of data", "@acme/data\r"),
+        ("Who reviews changes of features", "\r"),
+        ("Who reviews changes of pipelines", "\r"),
+        ("Who reviews changes of rules", "\r"),
+        ("Has your organisation", "y"),
+        ("The URL of its package index", "\r"),
+        ("Where is the bundle", "\r"),
+        ("From which registry", "\r"),
+        ("The label of its runners", "linux-ml\r"),
+        ("The host of its own", "\r"),
+        ("Which tags", "\r"),
     ]
     named = ["project_name=x y", "description=d", "owner=o", "python_version=3.12", "serving=batch"]
     given = [part for answer in named for part in ("-d", answer)]
@@ -184,6 +200,14 @@ def test_answers_bring_questions_of_their_own(template: Path, dest: Path) -> Non
         "gcp_region": "europe-west3",
         "data_sources": ["files", "warehouse"],
         "warehouse": "snowflake",
+        "ci": "gitlab",
+        "team_size": "small",
+        "data_owners": "@acme/data",
+        **dict.fromkeys(["model_owners", "platform_owners", "security_owners"], ""),
+        "organisation": True,
+        "runner_label": "linux-ml",
+        **dict.fromkeys(["package_index", "ca_bundle", "image_registry"], ""),
+        **dict.fromkeys(["forge_host", "mandatory_tags"], ""),
         "migrated": [],
     }
 
@@ -192,6 +216,7 @@ def test_consent_runs_the_hook(template: Path, dest: Path) -> None:
     keys = [("Start a git repository", "y")]
     given = ["-d", "project_name=x y", "-d", "description=d", "-d", "owner=o"]
     choices = ["python_version=3.12", "serving=batch", "cloud=onprem", "data_sources=files"]
+    choices += ["ci=github", "team_size=solo", "organisation=false"]
     given += [part for choice in choices for part in ("-d", choice)]
     result = talk(["new", dest, "--template", template, *given], keys=keys)
     assert result.code == 0, result.out
@@ -203,7 +228,8 @@ def test_ctrl_c_leaves_nothing(template: Path, tmp_path: Path, asked: str) -> No
     (tmp_path / "here").mkdir()
     keys = [("What people call", "\r"), ("What does it predict", "\r"), ("Who answers", "\r")]
     keys += [("Which Python", "\r"), ("How are predictions", "\r"), ("Where will data", "\r")]
-    keys += [("Where does the data", "\r"), ("Start a git", "y")]
+    keys += [("Where does the data", "\r"), ("Where will changes", "\r")]
+    keys += [("How many people", "\r"), ("Has your organisation", "\r"), ("Start a git", "y")]
     keys = [(text, "\x03" if text in asked else key) for text, key in keys]
     result = talk(["new", tmp_path / "here" / "my-poc", "--template", template], keys=keys)
     assert result.code == 130, result.out
