@@ -1,11 +1,10 @@
 """Backstage's own judgement of entities, from its package @backstage/catalog-model."""
 
 import json
-import os
 import subprocess
-from functools import cache
-from pathlib import Path
 from typing import Any
+
+from support import npm
 
 MODEL = "@backstage/catalog-model@1.10.1"
 SCRIPT = """\
@@ -41,7 +40,7 @@ def problems(entities: list[dict[str, Any]]) -> list[str | None]:
     """What Backstage has against each of these entities."""
     done = subprocess.run(
         ["node", "-e", SCRIPT],
-        cwd=_home(),
+        cwd=npm.installed(MODEL, "--ignore-scripts").parent,
         input=json.dumps(entities),
         capture_output=True,
         text=True,
@@ -50,17 +49,3 @@ def problems(entities: list[dict[str, Any]]) -> list[str | None]:
     assert done.returncode == 0, done.stderr
     found: list[str | None] = json.loads(done.stdout)
     return found
-
-
-@cache
-def _home() -> Path:
-    """Where the package is installed: with what tests keep."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = caches / "dayone-tests" / MODEL.replace("/", "-")
-    if not (home / "node_modules/@backstage/catalog-model/package.json").exists():
-        home.mkdir(parents=True, exist_ok=True)
-        # Not --prefix: npm would then look for its own settings there.
-        (home / "package.json").write_text("{}", encoding="utf-8")
-        quiet = ("--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline")
-        subprocess.run(["npm", "install", "--ignore-scripts", *quiet, MODEL], cwd=home, check=True)
-    return home

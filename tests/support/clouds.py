@@ -9,7 +9,6 @@ While a store is open, the environment of its place says where it is.
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from project.conftest import BARE_PATH
+from support import npm
 from support.workplace import Workplace, held
 
 AZURITE = "azurite@3.35.0"
@@ -76,15 +76,7 @@ def _bucket(place: Workplace, at: Path, scheme: str) -> Iterator[Store]:
 
 def azurite() -> Path:
     """The folder of azurite's programs, installed where caches are."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = caches / "dayone-tests" / AZURITE
-    if not (home / "node_modules/.bin/azurite-blob").exists():
-        quiet = ("--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline")
-        home.mkdir(parents=True, exist_ok=True)
-        # Not --prefix: npm would then look for its own settings there.
-        (home / "package.json").write_text("{}", encoding="utf-8")
-        subprocess.run(["npm", "install", *quiet, AZURITE], cwd=home, check=True)
-    return home / "node_modules/.bin"
+    return npm.installed(AZURITE) / ".bin"
 
 
 STORES: dict[str, Callable[[Workplace, Path], AbstractContextManager[Store]]] = {
