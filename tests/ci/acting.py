@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +21,8 @@ import yaml
 
 from ci.going import runner
 from support.git import git
+from support.pythons import PYTHONS, interpreter
 
-PYTHONS = ("3.11", "3.12", "3.13")
 USES = re.compile(r"uses: (?P<action>[\w.-]+/[\w.-]+)@(?P<ref>\S+)")
 STUB = """\
 name: {name}
@@ -165,25 +164,12 @@ def _used(content: Any) -> list[tuple[str, set[str]]]:
     return found
 
 
-@cache
-def python_here(version: str) -> Path | None:
-    """A Python of this version on this machine, also one that pyenv keeps aside."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    kept = sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")))
-    found = shutil.which(f"python{version}")
-    for path in [*([found] if found else []), *kept]:
-        # A shim of pyenv may stand there for one that is not chosen.
-        if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return Path(path)
-    return None
-
-
 def _pythons(folder: Path) -> Path:
     """What actions/setup-python would bring; the Python of these tests for one that is not here."""
     for version in PYTHONS:
         place = folder / "pythons" / version / "python"
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(python_here(version) or Path(sys.executable).resolve())
+        place.symlink_to(interpreter(version))
     return folder / "pythons"
 
 

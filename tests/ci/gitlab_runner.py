@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ci.acting import PYTHONS, python_here
 from ci.going import runner
 from support import npm
 from support.containers import STATE, World
 from support.git import git
+from support.pythons import PYTHONS, interpreter
 
 VERSION = "gitlab-ci-local@4.75.1"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -56,19 +56,14 @@ class GitLab:
             "PYTHONS": str(folder / "pythons"),
         }
         for version in PYTHONS:
-            if found := python_here(version):
-                _write(folder / "pythons" / version / "python", f'exec "{found}" "$@"')
+            script = f'exec "{interpreter(version)}" "$@"'
+            _write(folder / "pythons" / version / "python", script)
         # Jobs keep packages in their own folder, which begins empty here.
         self._kept = {"UV_CACHE_DIR": known["UV_CACHE_DIR"]}
         self._world = world
         if world:
             conf = str(STATE / "conf/containers.conf")
             self._kept |= {"CONTAINERS_CONF": conf, "STORAGE_DRIVER": "", "STORAGE_OPTS": ""}
-
-    def can_run(self, job: str) -> bool:
-        """Whether there is a Python here of the version in a job's name."""
-        version = job.partition("[")[2].rstrip("]")
-        return not version or python_here(version) is not None
 
     def merge_request(self, project: Path, *jobs: str, **variables: str) -> Ran:
         """The pipeline of what is checked out, or these jobs of it."""

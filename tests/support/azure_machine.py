@@ -14,7 +14,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from support.azure_pipelines import (
     shell_name,
 )
 from support.git import git
+from support.pythons import interpreter
 
 COMMAND = re.compile(r"##vso\[(?P<name>[\w.]+)(?P<given>[^\]]*)\](?P<value>.*)")
 TOKEN = "a-token-of-the-run"  # noqa: S105
@@ -300,13 +300,9 @@ class _Leg:
 
     def _python(self, version: str) -> bool:
         """Put this version first on the PATH."""
-        found = _interpreter(version)
-        if found is None:
-            self._say(f"there is no Python {version} on this machine\n")
-            return False
         folder = self.folder / "python"
         for name in ("python", "python3"):
-            (folder / name).symlink_to(found)
+            (folder / name).symlink_to(interpreter(version))
         self.path.insert(0, str(folder))
         return True
 
@@ -335,14 +331,3 @@ class _Leg:
         assert given["command"] == "login"
         self._say(f"logged in by {given['containerRegistry']}\n")
         return True
-
-
-def _interpreter(version: str) -> Path | None:
-    """A Python of this version; pyenv keeps those that are not the machine's own apart."""
-    if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
-        return Path(sys.base_prefix) / "bin" / f"python{version}"
-    for root in (Path.home() / ".pyenv/versions", Path("/usr/local/pyenv/versions")):
-        for found in sorted(root.glob(f"{version}.*/bin/python{version}")):
-            return found
-    found = shutil.which(f"python{version}")
-    return Path(found) if found else None
